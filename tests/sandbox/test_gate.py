@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,7 @@ from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.testing import MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from tests.sandbox.conftest import Wechat
 
@@ -23,31 +23,51 @@ WITH_TOKEN = [*MERCHANT, *PLATFORM]
 CONFIRM_FILE = "/cgi-bin/component/get_domain_confirmfile"
 
 
-def refusals(
-    wechat: Wechat, paths: Iterable[str], *, method: str = "", token: str = "", raw: bytes = b""
-) -> dict[str, int]:
-    """Return what each path is answered, called as its page says where nothing else is given."""
-    return {
-        path: wechat.send(method or ENDPOINTS[path].method, path, raw, token=token).get("errcode", 0) for path in paths
-    }
-
-
-def test_post_against_get_is_answered_43001_before_the_token_is_asked(wechat: Wechat) -> None:
-    assert refusals(wechat, GETS, method="POST", token="nobody's") == dict.fromkeys(GETS, 43001)
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_other_methods_against_post_are_answered_43002(wechat: Wechat, method: str) -> None:
-    assert refusals(wechat, POSTS, method=method, token="nobody's") == dict.fromkeys(POSTS, 43002)
-
-
-def test_unknown_token_is_answered_40001(wechat: Wechat) -> None:
-    assert refusals(wechat, WITH_TOKEN, token="nobody's") == dict.fromkeys(WITH_TOKEN, 40001)
-
-
-def test_expired_token_is_answered_42001(wechat: Wechat) -> None:
+def expire(wechat: Wechat) -> None:
     wechat.world.expired_tokens = {MERCHANT_TOKEN, PLATFORM_TOKEN}
-    assert refusals(wechat, WITH_TOKEN) == dict.fromkeys(WITH_TOKEN, 42001)
+
+
+def unlist(wechat: Wechat) -> None:
+    wechat.platform.ip_allowed = False
+    wechat.account.granted_sets = set()
+
+
+def withdraw(wechat: Wechat) -> None:
+    wechat.world.withdraw(wechat.account.appid)
+    wechat.account.granted_sets = set()
+
+
+#: What paths are answered that are called otherwise than their pages say, or after something happened.
+REFUSED: list[tuple[int, list[str], dict[str, Any], Callable[[Wechat], None] | None]] = [
+    (43001, GETS, {"method": "POST", "token": "nobody's"}, None),  # the method is asked before the token
+    *[(43002, POSTS, {"method": method, "token": "nobody's"}, None) for method in ("GET", "PUT", "DELETE")],
+    (40066, ["/wxa/no_such_api"], {"method": "GET", "token": "nobody's"}, None),
+    (40001, WITH_TOKEN, {"token": "nobody's"}, None),
+    (42001, WITH_TOKEN, {}, expire),
+    (61014, PLATFORM, {"token": MERCHANT_TOKEN, "raw": b"{}"}, None),
+    (61015, MERCHANT, {"token": PLATFORM_TOKEN, "raw": b"{}"}, None),
+    (61004, WITH_TOKEN, {}, unlist),  # before the permission sets
+    (61003, MERCHANT, {}, withdraw),  # likewise
+    (44002, [path for path in POSTS if not ENDPOINTS[path].empty_body], {}, None),
+    *[
+        (47001, ["/wxa/commit", "/wxa/release", CONFIRM_FILE], {"raw": raw}, None)
+        for raw in (
+            b"{", b" ", b"[]", b'"{}"', b"null", b"a=b", b"{'a':1}", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 100_000,
+        )
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("errcode", "paths", "how", "happens"), REFUSED)
+def test_a_call_that_is_not_as_its_page_says_is_refused_by_its_errcode(
+    wechat: Wechat, errcode: int, paths: list[str], how: dict[str, Any], happens: Callable[[Wechat], None] | None
+) -> None:
+    if happens:
+        happens(wechat)
+    for path in paths:
+        method = how.get("method") or ENDPOINTS[path].method
+        answer = wechat.send(method, path, how.get("raw", b""), token=how.get("token", ""))
+        assert answer.get("errcode", 0) == errcode, path
 
 
 def test_a_replaced_token_is_answered_40001_and_the_new_one_works(wechat: Wechat) -> None:
@@ -57,54 +77,15 @@ def test_a_replaced_token_is_answered_40001_and_the_new_one_works(wechat: Wechat
     assert wechat.send("GET", "/wxa/queryquota", token="the-next")["errcode"] == 0
 
 
-def test_merchant_token_on_a_platform_call_is_answered_61014(wechat: Wechat) -> None:
-    assert refusals(wechat, PLATFORM, token=MERCHANT_TOKEN, raw=b"{}") == dict.fromkeys(PLATFORM, 61014)
-
-
-def test_platform_token_on_a_merchant_call_is_answered_61015(wechat: Wechat) -> None:
-    assert refusals(wechat, MERCHANT, token=PLATFORM_TOKEN, raw=b"{}") == dict.fromkeys(MERCHANT, 61015)
-
-
-def test_unlisted_ip_is_answered_61004_whoever_asks(wechat: Wechat) -> None:
-    wechat.platform.ip_allowed = False
-    wechat.account.granted_sets = set()
-    assert refusals(wechat, WITH_TOKEN) == dict.fromkeys(WITH_TOKEN, 61004)
-
-
 def test_a_missing_permission_set_is_answered_61007(wechat: Wechat) -> None:
     for path in MERCHANT:
         wechat.account.granted_sets = {17, 18, 30} - {ENDPOINTS[path].permission_set}
-        assert refusals(wechat, [path]) == {path: 61007}
-
-
-def test_a_merchant_that_withdrew_is_answered_61003_before_its_sets_are_asked(wechat: Wechat) -> None:
-    wechat.world.withdraw(wechat.account.appid)
-    wechat.account.granted_sets = set()
-    assert refusals(wechat, MERCHANT) == dict.fromkeys(MERCHANT, 61003)
-
-
-def test_empty_body_is_answered_44002(wechat: Wechat) -> None:
-    paths = [path for path in POSTS if not ENDPOINTS[path].empty_body]
-    assert refusals(wechat, paths) == dict.fromkeys(paths, 44002)
+        assert wechat.send(ENDPOINTS[path].method, path)["errcode"] == 61007, path
 
 
 def test_the_confirm_file_needs_no_body(wechat: Wechat) -> None:
     answer = wechat.send("POST", CONFIRM_FILE)
     assert (answer["file_name"], answer["file_content"]) == wechat.platform.confirm_file
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"{", b" ", b"[]", b'"{}"', b"null", b"a=b", b"{'a':1}", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 100_000],
-    ids=["cut", "blank", "list", "string", "null", "form", "quotes", "nan", "not-utf8", "deep"],
-)
-def test_a_body_that_is_no_json_object_is_answered_47001(wechat: Wechat, raw: bytes) -> None:
-    paths = ["/wxa/commit", "/wxa/release", CONFIRM_FILE]
-    assert refusals(wechat, paths, raw=raw) == dict.fromkeys(paths, 47001)
-
-
-def test_a_path_without_an_api_is_answered_40066(wechat: Wechat) -> None:
-    assert wechat.send("GET", "/wxa/no_such_api", token="nobody's")["errcode"] == 40066
 
 
 def test_errors_carry_their_text_and_a_rid_that_differs_by_call(wechat: Wechat) -> None:
