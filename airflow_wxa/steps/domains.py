@@ -62,7 +62,7 @@ from airflow_wxa.steps.outcome import (
     in_order,
 )
 from airflow_wxa.steps.remote_state import if_known
-from airflow_wxa.steps.server_domains import configure_webview_domains_directly
+from airflow_wxa.steps.server_domains import configure_webview_domains_directly, verification_file
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -335,15 +335,19 @@ def modify_platform_domains(
         yield from approved(replace(approval, about={**approval.about, **lists}))
     reply, lost = yield from sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
     if reply and (invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", ""))):
-        values, next_step = yield from _verification_file(invalid)
-        what = Text("verification_file_is_missing")
-        raise WxaPlatformSetupError(what, errcode=0, values=values, next_step=next_step, **_PLATFORM_ENDPOINT.named())
+        raise WxaPlatformSetupError(
+            Text("verification_file_is_missing"),
+            errcode=0,
+            values=(yield from _unverified(invalid)),
+            next_step=Text("serve_the_verification_file"),
+            **_PLATFORM_ENDPOINT.named(),
+        )
     try:
         after = yield from _platform_read_back(_PLATFORM_ENDPOINT, action, wanted, before, lost)
     except WxaBusyError as error:
         if error is lost:  # -1 says "busy" as well as "the file could not be fetched"
-            values, then = yield from _verification_file(wanted)
-            error.values |= values
+            error.values |= yield from _unverified(wanted)
+            then = Text("serve_the_verification_file")
             error.next_step = Text("and_if_it_stays", first=error.next_step, then=then)
         raise
     return _outcome(PlatformOutcome, action, before, after)
@@ -486,15 +490,7 @@ def _explain_uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> S
     error.why = Text("domain_refusal_explained", meaning=error.why, read=read)
 
 
-def _verification_file(hosts: Collection[str]) -> Step[tuple[dict[str, str], Text]]:
-    """Return values and next step of an error about hosts that WeChat could not verify, with the file if it is told."""
-    file = (yield from if_known(_confirmfile())) or {}
-    name = file.get("file_name", "")
-    values = {"hosts": ", ".join(sorted(hosts))}
-    values |= {"file name": name, "file content": file.get("file_content", "")} if name else {}
-    values["put it at"] = ", ".join(f"https://{host}/{name}" for host in sorted(hosts))
-    return values, Text("serve_the_verification_file")
-
-
-def _confirmfile() -> Step[Mapping[str, Any]]:
-    return (yield get_domain_confirmfile()).answer
+def _unverified(hosts: Collection[str]) -> Step[dict[str, str]]:
+    """Return the values of an error about hosts of the platform list whose file WeChat could not fetch."""
+    file = yield from verification_file(get_domain_confirmfile(), [f"https://{host}" for host in hosts])
+    return {"hosts": ", ".join(sorted(hosts)), **file}

@@ -115,7 +115,7 @@ def configure_webview_domains_directly(
         return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists))
     except WxaApiError as error:
         if error.errcode == WEBVIEW_CONFIRM_FILE_CHECK_FAILED:
-            yield from _hand_over_file(error, appid, origins)
+            error.values |= yield from verification_file(get_webviewdomain_confirmfile(appid), origins)
         raise
 
 
@@ -309,16 +309,17 @@ def _differs(way: _Way, appid: str, action: str, wanted: DomainLists, after: Dom
     )
 
 
-def _hand_over_file(error: WxaApiError, appid: str, origins: frozenset[str]) -> Step[None]:
-    """Say in an error which file has to be where, if it can be read."""
-    try:
-        file = (yield get_webviewdomain_confirmfile(appid)).answer
-    except WxaError:
-        return
+def verification_file(asked: Call, origins: Iterable[str]) -> Step[dict[str, str]]:
+    """Return, for an error's values, which file has to be where, and the file if WeChat tells it."""
+    reply = yield from if_known(_told(asked))
+    file = reply.answer if reply else {}
     name = file.get("file_name", "")
-    if name:
-        error.values |= {"file name": name, "file content": file.get("file_content", "")}
-        error.values |= named_in_full({"put it at": [f"{origin}/{name}" for origin in sorted(origins)]})
+    told = {"file name": name, "file content": file.get("file_content", "")} if name else {}
+    return told | named_in_full({"put it at": [f"{origin}/{name}" for origin in sorted(origins)]})
+
+
+def _told(asked: Call) -> Step[Reply]:
+    return (yield asked)
 
 
 def _added(lists: DomainLists, write: Call) -> DomainLists:
