@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from airflow_wxa.api.call import Call, Reply, read_reply
-from airflow_wxa.errors import WxaError, WxaPermissionError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaPermissionError
 from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Platform, Recall, Step
 
 if TYPE_CHECKING:
@@ -140,9 +140,3 @@ def _reply(call: Call, said: Answer) -> Reply:
 def script() -> Script:
     """Return an empty script."""
     return Script()
-
-
-@pytest.fixture
-def lost() -> WxaTransportError:
-    """Return what a client raises when no answer came: the work may have been done."""
-    return WxaTransportError("got no answer: the connection broke")

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_wxa.access.fixed import FixedTokens
-from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.client import Egress, WxaClient, delivery
-from airflow_wxa.errors import WxaBusyError, WxaTransportError
+from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import (
-    ReleaseOutcome,
-    Step,
-    audit_status,
-    commit_code,
-    configure_domains,
-    privacy_scan,
-    release_version,
-    submit_version,
-    verify_release,
-)
+from airflow_wxa.steps import ReleaseOutcome, commit_code, configure_domains, release_version, submit_version
+from tests.chaos.releasing import VERSION, Plan, Task, carried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow_wxa.sandbox.exchange import FaultKind
 
-T = TypeVar("T")
-WANTED = (WebviewDomain("m.example.com"),)
-VERSION = CodeVersion.of(APPID, 47, "1.4.0")
+PLAN = Plan()
 WRITES = ["setwebviewdomain", "commit", "submit_audit", "release"]
 
 
@@ -44,32 +31,18 @@ def client(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield client
 
 
-class Release:
-    """A release as the Dag runs it: step after step, each again when it failed and may be repeated."""
+def released(client: WxaClient) -> tuple[ReleaseOutcome, list[str]]:
+    """Release as the DAG does, and return the outcome and the endpoints that tasks have failed at and were repeated."""
+    failed = []
 
-    def __init__(self, client: WxaClient, retries: int) -> None:
-        self.client = client
-        self.retries = retries
-        self.failures: list[str] = []
+    def work(task: Task, _: int) -> Any:
+        try:
+            return client.run(task.make())
+        except WxaError as error:
+            failed.append(error.endpoint or "")
+            raise
 
-    def run(self) -> ReleaseOutcome:
-        self._task(lambda: configure_domains(APPID, "add", WANTED))
-        self._task(lambda: commit_code(VERSION, "release 1.4.0"))
-        while self._task(lambda: privacy_scan(APPID)).outcome != "clear":
-            pass
-        auditid = self._task(lambda: submit_version(VERSION)).auditid
-        while self._task(lambda: audit_status(APPID, auditid)).outcome != "approved":
-            pass
-        self._task(lambda: release_version(VERSION))
-        return self._task(lambda: verify_release(VERSION, WANTED))
-
-    def _task(self, make: Callable[[], Step[T]]) -> T:
-        for _ in range(self.retries):
-            try:
-                return self.client.run(make())
-            except (WxaTransportError, WxaBusyError) as error:
-                self.failures.append(error.endpoint or "")
-        return self.client.run(make())
+    return carried(PLAN, work), failed
 
 
 def accepted(sandbox: RunningSandbox, endpoint: str) -> int:
@@ -85,13 +58,15 @@ def let_fail(sandbox: RunningSandbox, endpoint: str, kind: FaultKind, **options:
     sandbox.add_fault(Fault(path=path, kind=kind, **options))
 
 
-def assert_released_once(sandbox: RunningSandbox, outcome: ReleaseOutcome) -> None:
+def assert_released_once(sandbox: RunningSandbox, client: WxaClient, fails_at: tuple[str, ...] = ()) -> None:
+    outcome, failed = released(client)
     assert (outcome.release_version, outcome.effective) == ("1.4.0", ("https://m.example.com",))
+    assert tuple(failed) == fails_at
     assert [accepted(sandbox, endpoint) for endpoint in ("commit", "submit_audit", "release")] == [1, 1, 1]
     mini_program = sandbox.world.mini_program(APPID)
     assert len(mini_program.sheets) == 1
     assert mini_program.release_info is not None
-    assert mini_program.release_info["release_desc"] == VERSION.described("release 1.4.0")
+    assert mini_program.release_info["release_desc"] == PLAN.description
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "truncated", "empty", "drop_before", "html_502", "errcode_before"])
@@ -101,9 +76,8 @@ def test_an_answer_lost_after_the_work_is_read_back_and_a_call_lost_before_it_ma
 ) -> None:
     has_worked = kind in ("drop_after", "truncated", "empty")
     let_fail(wxa_sandbox, endpoint, kind)
-    release = Release(client, retries=0 if has_worked else 1)
-    assert_released_once(wxa_sandbox, release.run())
-    assert release.failures == ([] if has_worked or endpoint == "setwebviewdomain" else [endpoint])
+    fails_at = () if has_worked or endpoint == "setwebviewdomain" else (endpoint,)
+    assert_released_once(wxa_sandbox, client, fails_at)
     (lost,) = [entry for entry in wxa_sandbox.journal if entry.fault == kind]
     assert (lost.path, lost.errcode == 0) == (f"/wxa/{endpoint}", has_worked)
     assert lost.body != {"action": "get"}
@@ -114,10 +88,10 @@ def test_minus_1_after_the_work_is_read_back_without_running_the_step_again(
     wxa_sandbox: RunningSandbox, client: WxaClient, endpoint: str
 ) -> None:
     let_fail(wxa_sandbox, endpoint, "errcode_after")
-    release = Release(client, retries=0).run()
-    assert release.release_version == "1.4.0"
-    mini_program = wxa_sandbox.world.mini_program(APPID)
-    assert (len(mini_program.sheets), mini_program.sheets[0].user_version) == (1, "1.4.0")
+    outcome, failed = released(client)
+    assert (outcome.release_version, failed) == ("1.4.0", [])
+    (sheet,) = wxa_sandbox.world.mini_program(APPID).sheets
+    assert sheet.user_version == "1.4.0"
     expected = 2 if endpoint == "setwebviewdomain" else 1  # safe to repeat, so the client did
     writes = [e for e in wxa_sandbox.journal if e.path == f"/wxa/{endpoint}" and e.body != {"action": "get"}]
     assert len(writes) == expected
@@ -126,21 +100,20 @@ def test_minus_1_after_the_work_is_read_back_without_running_the_step_again(
 def test_all_four_answers_lost_in_one_release(wxa_sandbox: RunningSandbox, client: WxaClient) -> None:
     for endpoint in WRITES:
         let_fail(wxa_sandbox, endpoint, "drop_after")
-    assert_released_once(wxa_sandbox, Release(client, retries=0).run())
+    assert_released_once(wxa_sandbox, client)
 
 
 def test_a_step_killed_after_its_write_and_run_again_doubles_nothing(
     wxa_sandbox: RunningSandbox, client: WxaClient
 ) -> None:
     for _ in range(2):
-        client.run(configure_domains(APPID, "add", WANTED))
+        client.run(configure_domains(APPID, "add", PLAN.wanted))
         client.run(commit_code(VERSION, "release 1.4.0"))
-    release = Release(client, retries=0)
-    assert_released_once(wxa_sandbox, release.run())
+    assert_released_once(wxa_sandbox, client)
     assert client.run(release_version(VERSION)).outcome == "already_released"
     assert client.run(submit_version(VERSION)).outcome == "adopted"
     assert client.run(commit_code(VERSION, "release 1.4.0")).outcome == "unchanged"
-    assert_released_once(wxa_sandbox, release.run())
+    assert_released_once(wxa_sandbox, client)
 
 
 @pytest.mark.parametrize("endpoint", ["getversioninfo", "get_latest_auditstatus", "queryquota", "get_auditstatus"])
@@ -148,4 +121,4 @@ def test_a_read_that_is_lost_is_repeated_by_the_client(
     wxa_sandbox: RunningSandbox, client: WxaClient, endpoint: str
 ) -> None:
     let_fail(wxa_sandbox, endpoint, "drop_before", times=2)
-    assert_released_once(wxa_sandbox, Release(client, retries=0).run())
+    assert_released_once(wxa_sandbox, client)

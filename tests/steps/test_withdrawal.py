@@ -20,10 +20,12 @@ from airflow_wxa.steps import Left, Submission, withdraw_audit
 from tests.steps.answers import (
     ACCEPTED,
     APPROVED,
+    APPROVED_SHEET,
     AUDITING,
     DELAYED,
     FOREIGN,
     IN_AUDIT,
+    LOST,
     NO_SHEET,
     OURS,
     QUOTA,
@@ -37,11 +39,11 @@ from tests.steps.answers import (
 )
 
 if TYPE_CHECKING:
-    from airflow_wxa.errors import WxaTransportError
     from airflow_wxa.steps import CommitOutcome, SubmitOutcome
     from tests.steps.conftest import Script
 
 NEWER = a_sheet({"user_version": "10.0.0", "user_desc": "theirs"}, AUDITING, 7654321)
+ENDED = [a_sheet(FOREIGN, status) for status in (WITHDRAWN, APPROVED, REJECTED)]
 both = pytest.mark.parametrize("make", ["commit", "submit_audit"])
 
 
@@ -113,59 +115,40 @@ def test_behind_the_fence_another_sheet_than_the_one_seen_before_it_is_not_withd
 
 
 @both
-@pytest.mark.parametrize("after", [NO_SHEET, WITHDRAWN, APPROVED, REJECTED])
-def test_a_lost_answer_is_read_back_instead_of_withdrawn_again(
-    script: Script, lost: WxaTransportError, make: str, after: int
+@pytest.mark.parametrize(
+    ("undo", "after"),
+    [*[(LOST, sheet) for sheet in (NO_SHEET, *ENDED)], (87012, a_sheet(FOREIGN, APPROVED))],
+)
+def test_a_lost_answer_is_read_back_instead_of_withdrawn_again_and_so_is_a_review_that_ended_before_it(
+    script: Script, make: str, undo: Any, after: Any
 ) -> None:
-    sheet = after if after == NO_SHEET else a_sheet(FOREIGN, after)
-    meets(script, make, THEIRS, THEIRS, sheet, undo=lost, goes_on=True)
+    outcome = meets(script, make, THEIRS, THEIRS, after, undo=undo, goes_on=True)
+    assert outcome.superseded == (None if after == NO_SHEET else "9.9.9")
     assert script.asked.count("undocodeaudit") == 1
 
 
 @both
-def test_a_withdrawal_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, lost: WxaTransportError, make: str
+@pytest.mark.parametrize(
+    ("undo", "after", "kind", "told"),
+    [
+        (LOST, [THEIRS], WxaTransportError, "got no answer"),  # before its work
+        (-1, [THEIRS], WxaBusyError, "undocodeaudit refused.*\n.*errcode -1"),
+        (87012, [THEIRS], WxaStateError, "undocodeaudit refused.*\n.*errcode 87012"),
+        *[(said, [NEWER], WxaStateError, r"stopped: another version.*\n.*in audit 10\.0\.0") for said in (0, 87012)],
+        (61007, [], WxaPermissionError, "61007"),  # someone must permit it
+    ],
+)
+def test_a_withdrawal_that_leaves_a_sheet_in_audit_says_why(
+    script: Script, make: str, undo: Any, after: Any, kind: type[WxaError], told: str
 ) -> None:
-    with pytest.raises(type(lost)) as raised:
-        meets(script, make, *[THEIRS] * 3, undo=lost)
-    assert raised.value is lost
-
-
-@both
-@pytest.mark.parametrize(("errcode", "kind"), [(-1, WxaBusyError), (87012, WxaStateError)])
-def test_a_withdrawal_that_was_refused_while_the_sheet_is_in_audit_says_why(
-    script: Script, make: str, errcode: int, kind: type[WxaError]
-) -> None:
-    with pytest.raises(kind, match=f"undocodeaudit refused.*\n.*errcode {errcode}"):
-        meets(script, make, *[THEIRS] * 3, undo=errcode)
-
-
-@both
-def test_a_review_that_ended_before_our_withdrawal_is_superseded(script: Script, make: str) -> None:
-    outcome = meets(script, make, THEIRS, THEIRS, a_sheet(FOREIGN, APPROVED), undo=87012, goes_on=True)
-    assert outcome.superseded == "9.9.9"
+    with pytest.raises(kind, match=told) as raised:
+        meets(script, make, THEIRS, THEIRS, *after, undo=undo)
+    assert (raised.value is LOST) == (undo is LOST)
 
 
 def test_a_review_that_ended_before_its_own_withdrawal_is_named_instead_of_what_was_refused(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"sheet 1234567 is not the one in audit\n[\s\S]*status approved"):
-        script.play(
-            withdraw_audit(APPID, "1234567"),
-            get_latest_auditstatus=[a_sheet(OURS, AUDITING), a_sheet(OURS, APPROVED)],
-            undocodeaudit=[87012],
-        )
-
-
-@both
-@pytest.mark.parametrize("said", [0, 87012])
-def test_another_sheet_that_went_into_audit_meanwhile_stops_and_is_named(script: Script, make: str, said: int) -> None:
-    with pytest.raises(WxaStateError, match=r"stopped: another version.*\n.*in audit 10\.0\.0"):
-        meets(script, make, THEIRS, THEIRS, NEWER, undo=said)
-
-
-@both
-def test_a_withdrawal_that_someone_must_permit_is_raised_at_once(script: Script, make: str) -> None:
-    with pytest.raises(WxaPermissionError, match="61007"):
-        meets(script, make, THEIRS, THEIRS, undo=61007)
+        script.play(withdraw_audit(APPID, "1234567"), sheets=[IN_AUDIT, APPROVED_SHEET], undocodeaudit=87012)
 
 
 @both
@@ -177,5 +160,5 @@ def test_a_sheet_that_may_be_ours_is_never_withdrawn(make: str, script: Script) 
 
 @both
 def test_a_sheet_of_ours_that_a_newer_attempt_submitted_meanwhile_is_kept(make: str, script: Script) -> None:
-    outcome = meets(script, make, THEIRS, THEIRS, a_sheet(OURS, AUDITING), undo=0)
+    outcome = meets(script, make, THEIRS, THEIRS, IN_AUDIT, undo=0)
     assert outcome.outcome in {"unchanged", "adopted"}
