@@ -16,7 +16,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import privacy_scan
 from tests.airflow_session import connection
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
 CANARY = "canary-in-the-connection"
+MANY = [f"wx{number:016x}" for number in range(100)]
 
 
 @pytest.fixture(autouse=True)
@@ -198,17 +199,20 @@ def test_a_connection_that_does_not_exist_is_named() -> None:
     assert WxaHook("absent").token_problems(APPID) == ["Connection 'absent': does not exist"]
 
 
-@pytest.mark.parametrize("extra", ['{"token_url": "canary"', "token_url=canary", "{'proxy': 'canary'}", "\ufeff{}"])
-def test_an_extra_that_is_no_json_is_refused_and_not_read_as_empty(extra: str) -> None:
-    platform: dict[str, Any] = {"login": "wx000000000000c0de", "password": "secret"}
-    with pytest.raises(WxaSpecError, match="extra is no JSON") as error:
-        read_connection(Connection(conn_id="wxa_default", conn_type="wxa", extra=extra, **platform))
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        *(
+            (text, "extra is no JSON")
+            for text in ('{"token_url": "canary"', "token_url=canary", "{'a': 'canary'}", "\ufeff{}")
+        ),
+        ('["canary"]', "extra is a JSON list: must be an object"),
+    ],
+)
+def test_an_extra_that_is_no_json_object_is_refused_and_not_read_as_empty(extra: str, said: str) -> None:
+    with pytest.raises(WxaSpecError, match=said) as error:
+        read_connection(Connection(conn_id="c", conn_type="wxa", extra=extra, login=COMPONENT_APPID, password="secret"))
     assert "canary" not in str(error.value)
-
-
-def test_an_extra_that_is_no_object_is_refused() -> None:
-    with pytest.raises(WxaSpecError, match="extra is a JSON list: must be an object"):
-        read_connection(Connection(conn_id="wxa_default", conn_type="wxa", extra='["canary"]'))
 
 
 def test_token_problems_make_no_call(wxa_default: RunningSandbox) -> None:
@@ -220,32 +224,29 @@ def test_token_problems_make_no_call(wxa_default: RunningSandbox) -> None:
     assert wxa_default.journal == []
 
 
+def said_of(wechat: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> tuple[bool, str]:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wechat.url, **changes))
+    return WxaHook().test_connection()
+
+
 @pytest.mark.parametrize(
     ("changes", "said", "asked"),
     [
         ({}, f"accepts the token of {APPID} and the platform token.", 2),
         ({"component_access_token": None}, f"accepts the token of {APPID}.", 1),
         ({"authorizer_access_tokens": None}, "accepts the platform token.", 1),
+        (
+            {"authorizer_access_tokens": dict.fromkeys(MANY, MERCHANT_TOKEN), "component_access_token": None},
+            f"accepts the token of {' and the token of '.join(MANY[:3])} (97 more merchant tokens were not tried).",
+            3,
+        ),
     ],
 )
 def test_testing_a_connection_says_in_one_sentence_what_works(
     wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str, asked: int
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, **changes))
-    assert WxaHook().test_connection() == (True, f"{wxa_sandbox.url} {said}")
+    assert said_of(wxa_sandbox, monkeypatch, changes) == (True, f"{wxa_sandbox.url} {said}")
     assert len(wxa_sandbox.journal) == asked
-
-
-def test_testing_a_connection_of_many_merchants_stays_quick(
-    wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tokens = {f"wx{number:016x}": MERCHANT_TOKEN for number in range(100)}
-    changed = connection(wxa_sandbox.url, authorizer_access_tokens=tokens, component_access_token=None)
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", changed)
-    works, said = WxaHook().test_connection()
-    assert works
-    assert "97 more merchant tokens were not tried" in said
-    assert len(wxa_sandbox.journal) == 3
 
 
 @pytest.mark.parametrize(
@@ -260,11 +261,8 @@ def test_testing_a_connection_of_many_merchants_stays_quick(
 def test_testing_a_connection_says_what_does_not_work(
     wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, **changes))
-    works, text = WxaHook().test_connection()
-    assert not works
-    assert said in text
-    assert CANARY not in text
+    works, text = said_of(wxa_sandbox, monkeypatch, changes)
+    assert (works, said in text, CANARY in text) == (False, True, False)
 
 
 def test_a_hook_and_its_connection_show_no_token(wxa_default: RunningSandbox) -> None:

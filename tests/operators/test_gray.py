@@ -83,12 +83,6 @@ def test_a_part_that_cannot_be_is_not_sent(wxa_default: RunningSandbox) -> None:
     assert calls(wxa_default.journal, GRAY) == []
 
 
-def test_another_version_is_never_shown(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
-        gray(30, user_version="1.5.0")
-    assert calls(wxa_default.journal, GRAY) == []
-
-
 def test_without_a_staged_release_there_is_nothing_to_take_back(wxa_default: RunningSandbox) -> None:
     with pytest.raises(AirflowFailException, match="no staged release runs"):
         revert()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from tests.airflow_session import calls, run_dag
 from tests.sensors.reviewed import SCAN, STATUS, submitted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -101,33 +104,38 @@ def test_a_final_status_is_returned_and_told_at_the_first_look_without_deferring
     ]
 
 
-def test_a_running_audit_defers_to_its_trigger_with_an_absolute_end(account: MiniProgram) -> None:
+def deferred(work: Callable[[], object]) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as raised:
+        work()
+    return raised.value
+
+
+def test_a_running_audit_defers_to_its_trigger_with_an_absolute_end_and_says_so(
+    account: MiniProgram, logged: list[str]
+) -> None:
     auditid = submitted(account, polls=5)
-    with pytest.raises(TaskDeferred) as deferred:
-        audit(auditid, timeout=60).execute({})
-    trigger = deferred.value.trigger
-    assert isinstance(trigger, WxaAuditTrigger)
-    assert trigger.sheets == [{"appid": APPID, "auditid": auditid}]
-    assert trigger.poll_seconds == 0.01
-    assert trigger.end_time == pytest.approx(time.time() + 60, abs=5)
-    assert deferred.value.method_name == "execute_complete"
+    waits = deferred(lambda: audit(auditid, timeout=3600, poke_interval=60).execute({}))
+    assert isinstance(waits.trigger, WxaAuditTrigger)
+    assert waits.trigger.sheets == [{"appid": APPID, "auditid": auditid}]
+    assert waits.trigger.poll_seconds == 60
+    assert waits.trigger.end_time == pytest.approx(time.time() + 3600, abs=5)
+    assert waits.method_name == "execute_complete"
+    time_ = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    words = f"sheet {auditid} of {APPID} is in audit; waiting since {time_}, next look within 60 s, until {time_}"
+    assert re.fullmatch(words, logged[-1])
 
 
 def test_a_running_scan_defers_to_its_trigger(account: MiniProgram) -> None:
     account.scan_polls_left = 3
-    with pytest.raises(TaskDeferred) as deferred:
-        scan(privacy_api_not_use=True, poke_interval=7).execute({})
-    trigger = deferred.value.trigger
+    trigger = deferred(lambda: scan(privacy_api_not_use=True, poke_interval=7).execute({})).trigger
     assert isinstance(trigger, WxaPrivacyScanTrigger)
     assert (trigger.privacy_api_not_use, trigger.poll_seconds) == (True, 7)
 
 
 def test_a_delayed_audit_keeps_waiting(account: MiniProgram) -> None:
     auditid = submitted(account, result="delayed_then_approved", delayed_polls=2)
-    with pytest.raises(TaskDeferred):
-        audit(auditid).execute({})
-    with pytest.raises(TaskDeferred):
-        audit(auditid).execute_complete({}, {"status": "final", "end_time": time.time() + 60})
+    deferred(lambda: audit(auditid).execute({}))
+    deferred(lambda: audit(auditid).execute_complete({}, {"status": "final", "end_time": time.time() + 60}))
     assert audit(auditid).execute({})["outcome"] == "approved"
 
 
@@ -150,32 +158,26 @@ def test_a_review_that_ended_badly_fails_at_once_with_its_reason(
     assert (pushed["outcome"], pushed["auditid"]) == (result, auditid)
 
 
-@pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("leniency", ["soft_fail", "never_fail"])
-def test_a_sensor_that_may_fail_softly_skips(account: MiniProgram, deferrable: bool, leniency: str) -> None:
+def test_a_sensor_that_may_fail_softly_skips_after_waiting_too(account: MiniProgram, leniency: str) -> None:
     auditid = submitted(account, result="rejected")
+    event = {"event": {"status": "final", "end_time": time.time() + 60}}
+    for deferrable in (True, False):
+        sensor = audit(auditid, deferrable=deferrable, **{leniency: True})
+        with pytest.raises(AirflowSkipException):
+            sensor.execute(Context())
     with pytest.raises(AirflowSkipException):
-        audit(auditid, deferrable=deferrable, **{leniency: True}).execute(Context())
+        sensor.resume_execution("execute_complete", event, Context())
 
 
-def test_a_soft_failure_skips_after_waiting_too(account: MiniProgram) -> None:
-    auditid = submitted(account, result="rejected")
-    sensor = audit(auditid, soft_fail=True)
-    event = {"status": "final", "end_time": time.time() + 60}
-    with pytest.raises(AirflowSkipException):
-        sensor.resume_execution("execute_complete", {"event": event}, Context())
-
-
-def test_without_deferring_it_pokes_until_the_end(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    auditid = submitted(account, polls=3)
-    assert audit(auditid, deferrable=False).execute({})["outcome"] == "approved"
-    assert len(calls(wxa_default.journal, STATUS)) == 4
-
-
-def test_without_deferring_it_can_give_its_slot_back(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=3)
+def test_without_deferring_it_pokes_until_the_end_or_gives_its_slot_back(
+    account: MiniProgram, wxa_default: RunningSandbox
+) -> None:
+    auditid = submitted(account, polls=4)
     with pytest.raises(AirflowRescheduleException):
         audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute(Context())
+    assert audit(auditid, deferrable=False).execute({})["outcome"] == "approved"
+    assert len(calls(wxa_default.journal, STATUS)) == 5
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
@@ -198,9 +200,8 @@ def test_a_timeout_is_seconds_or_a_timedelta_and_anything_else_is_refused_by_nam
 ) -> None:
     auditid = submitted(account, polls=50)
     for timeout in (timedelta(minutes=2), 120, 120.0, "120", "120.0"):
-        with pytest.raises(TaskDeferred) as deferred:
-            audit(auditid, timeout=timeout).execute({})
-        assert deferred.value.trigger.end_time == pytest.approx(time.time() + 120, abs=5)
+        waits = deferred(partial(audit(auditid, timeout=timeout).execute, {}))
+        assert waits.trigger.end_time == pytest.approx(time.time() + 120, abs=5)
     asked = len(calls(wxa_default.journal, STATUS))
     for none in ("soon", "", "None", None, True, "-1", -1, "nan", "inf", [60]):
         with pytest.raises(AirflowFailException, match="timeout = "):
@@ -209,12 +210,12 @@ def test_a_timeout_is_seconds_or_a_timedelta_and_anything_else_is_refused_by_nam
 
 
 def test_a_retry_keeps_the_end_and_clear_renews_it(account: MiniProgram) -> None:
-    auditid, store, ends = submitted(account, polls=50), Kept(), []
-    for max_tries in (2, 2, 4):
-        with pytest.raises(TaskDeferred) as deferred:
-            audit(auditid).execute(Context(Ti(max_tries), task_state_store=store))
-        ends.append(deferred.value.trigger.end_time)
-    assert ends[0] == ends[1] < ends[2]
+    auditid, store = submitted(account, polls=50), Kept()
+    first, retry, cleared = (
+        deferred(partial(audit(auditid).execute, Context(Ti(max_tries), task_state_store=store))).trigger.end_time
+        for max_tries in (2, 2, 4)
+    )
+    assert first == retry < cleared
 
 
 @pytest.mark.parametrize(
@@ -259,19 +260,9 @@ def test_a_triggerer_that_cannot_use_the_connection_ends_the_task_with_the_cause
 
 
 def test_a_look_that_wechat_refuses_the_triggerer_alone_makes_no_circle_without_pause(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=5)
-    with pytest.raises(TaskDeferred) as deferred:
-        audit(auditid).execute_complete({}, {"status": "refused", "end_time": time.time() + 3600})
-    assert deferred.value.trigger.poll_seconds == 900
-
-
-def test_the_log_says_which_sheet_since_when_and_when_it_looks_next(account: MiniProgram, logged: list[str]) -> None:
-    auditid = submitted(account, polls=5)
-    with pytest.raises(TaskDeferred):
-        audit(auditid, timeout=3600, poke_interval=60).execute({})
-    time_ = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    words = f"sheet {auditid} of {APPID} is in audit; waiting since {time_}, next look within 60 s, until {time_}"
-    assert re.fullmatch(words, logged[-1])
+    event = {"status": "refused", "end_time": time.time() + 3600}
+    waits = deferred(partial(audit(submitted(account, polls=5)).execute_complete, {}, event))
+    assert waits.trigger.poll_seconds == 900
 
 
 def test_the_timeout_says_that_nothing_is_lost_and_what_to_do(account: MiniProgram) -> None:
@@ -311,30 +302,6 @@ def test_undeclared_privacy_interfaces_fail_unless_the_submission_declares_them_
     with pytest.raises(AirflowFailException, match=r"wx\.getLocation"):
         scan().execute({})
     assert scan(privacy_api_not_use=True).execute({})[finding] == ["wx.getLocation"]
-
-
-def test_timeout_and_auditid_are_templates(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=2)
-    with DAG("waits", schedule=None, params={"auditid": auditid, "hours": 0.5}) as dag:
-        WxaAuditSensor(
-            task_id="wait",
-            appid=APPID,
-            auditid="{{ params.auditid }}",
-            timeout="{{ params.hours * 3600 }}",
-        )
-    run = run_dag(dag)
-    assert run.state == "success"
-    assert run.xcoms["wait"]["auditid"] == auditid
-
-
-def test_a_run_that_waits_too_long_fails_without_a_retry(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=10_000)
-    with DAG("waits_too_long", schedule=None, default_args={"retries": 2}) as dag:
-        WxaAuditSensor(task_id="wait", appid=APPID, auditid=auditid, timeout=0.05)
-    run = run_dag(dag)
-    assert run.states == {"wait": "failed"}
-    assert run.tries == {"wait": 1}
-    assert "clear this task to wait on" in str(run.errors["wait"])
 
 
 @pytest.mark.parametrize("result", ["rejected", "withdrawn"])
