@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
 import threading
 import time
@@ -12,10 +11,9 @@ import traceback
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
-import structlog
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_wxa.errors import WxaError
@@ -34,6 +32,8 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.triggers import WxaAuditTrigger
 from tests.airflow_session import connection
+from tests.canaries import spellings
+from tests.leaks.exits import Loggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 # Characters that URLs encode, so that each spelling is another text.
 MERCHANT = "canary/merchant+token=&secret 令牌"
 PLATFORM = "canary/platform+token=&secret 令牌"
-SPELLINGS = [spell(token) for token in (MERCHANT, PLATFORM) for spell in (str, lambda t: quote(t, safe=""), quote_plus)]
 
 DOMAINS: dict[str, Any] = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
 VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
@@ -66,38 +65,6 @@ def everything_of(error: BaseException | None) -> Iterator[str]:
         yield from ("".join(traceback.format_exception(error)), str(error), repr(error), repr(error.args))
         yield repr(vars(error))
         error = error.__cause__ or error.__context__
-
-
-def shown_in(text: str) -> list[str]:
-    return [spelling for spelling in SPELLINGS if spelling in text]
-
-
-class Overheard:
-    """Collects every record of Python's logging, of every logger, at every level, as plain text."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.structured: list[Any] = []
-        self.handler = logging.Handler(logging.NOTSET)
-        self.handler.emit = self.take  # type: ignore[method-assign]
-
-    def take(self, record: logging.LogRecord) -> None:
-        self.text += [record.getMessage(), repr(record.__dict__)]
-
-
-@pytest.fixture
-def overheard() -> Iterator[Overheard]:
-    overheard = Overheard()
-    names = ["", "urllib3", "urllib3.connectionpool", "aiohttp", "airflow", "airflow_wxa", "airflow.task"]
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    logging.getLogger().addHandler(overheard.handler)
-    with structlog.testing.capture_logs() as overheard.structured:
-        yield overheard
-    logging.getLogger().removeHandler(overheard.handler)
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(autouse=True)
@@ -208,13 +175,14 @@ def look_from_the_triggerer() -> Iterator[str]:
 
 
 @pytest.fixture
-def shown(capsys: pytest.CaptureFixture[str], overheard: Overheard) -> Iterator[list[str]]:
+def shown(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
     """Give a list for what is said; in the end neither it nor output nor log shows a token."""
-    said: list[str] = []
-    yield said
-    heard = [*overheard.text, *map(repr, overheard.structured)]
-    assert any("Connection Retrieved" in line for line in overheard.text), "the log was not overheard"
-    assert shown_in("\n".join([*said, *capsys.readouterr(), *heard])) == []
+    said, loggers = list[str](), Loggers()
+    with loggers.watched():
+        yield said
+    assert "Connection Retrieved" in loggers.shown, "the log was not overheard"
+    everything = "\n".join([*said, *capsys.readouterr(), loggers.shown]).encode()
+    assert [form for token in (MERCHANT, PLATFORM) for form in spellings(token) if form in everything] == []
 
 
 @pytest.mark.parametrize("echo", ECHOES)
