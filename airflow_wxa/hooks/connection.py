@@ -3,8 +3,8 @@
 import base64
 import binascii
 import json
-import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import Connection
 
 from airflow_wxa.access import FixedTokens, PlatformCredentials, TokenServer
+from airflow_wxa.api import values
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
@@ -187,13 +188,11 @@ def _seconds(value: Any, problems: list[str]) -> float:
     """Return the time-out; a Connection given as URI holds it as a text."""
     if value in (None, ""):
         return _DEFAULT_TIMEOUT
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        problems.append(Text("timeout_must_be_above_0", value=repr(value)))
-    return seconds
+    with suppress(ValueError):
+        if seconds := values.number(value):
+            return seconds
+    problems.append(Text("timeout_must_be_above_0", value=repr(value)))
+    return _DEFAULT_TIMEOUT
 
 
 def _is_aes_key(text: str) -> bool:

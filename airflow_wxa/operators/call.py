@@ -129,7 +129,7 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         assert _ROW.budget is not None  # noqa: S101  (it has one)
         lines = [
             phrase("counters_begin_anew", whose=as_code(whose)),
-            (phrase("resets_are_left", left=left, a_month=_ROW.budget.a_month)),
+            phrase("resets_are_left", left=left, a_month=_ROW.budget.a_month),
         ]
         return phrase("ask_reset", whose=whose), "\n\n".join(lines)
 

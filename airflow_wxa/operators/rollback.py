@@ -50,17 +50,9 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
     def words(question: Question) -> tuple[str, str]:
         online, target = question["online"], question["target"]
         name = target["user_version"] or target["app_version"]
-        return (
-            phrase("ask_rollback", appid=question["appid"], name=name),
-            "\n\n".join(
-                [
-                    goes_offline_in_words(question[OFFLINE]),
-                    _versions(question, online, target),
-                    _domains(question),
-                    _no_way_back(name),
-                ]
-            ),
-        )
+        parts = [goes_offline_in_words(question[OFFLINE]), _versions(question, online, target), _domains(question)]
+        parts.append(phrase("cannot_be_undone", name=as_code(name)))
+        return phrase("ask_rollback", appid=question["appid"], name=name), "\n\n".join(parts)
 
 
 def _versions(question: Question, online: Mapping[str, Any], target: Mapping[str, Any]) -> str:
@@ -87,19 +79,9 @@ def _version(name: str, description: str) -> str:
 def _domains(question: Question) -> str:
     effective, own = question["effective"], question["own"]
     pending = sorted(set(own or ()) - set(effective or ()))
-    lines = [
-        phrase("heading_domains"),
-        "",
-        phrase("rollback_and_domains"),
-        "",
-        phrase("effective_now", effective=_list(effective)),
-        phrase("configured_for_later", pending=_list(pending if own is not None else None)),
-    ]
-    return "\n".join(lines)
-
-
-def _no_way_back(name: str) -> str:
-    return phrase("cannot_be_undone", name=as_code(name))
+    now = phrase("effective_now", effective=_list(effective))
+    later = phrase("configured_for_later", pending=_list(None if own is None else pending))
+    return "\n".join([phrase("heading_domains"), "", phrase("rollback_and_domains"), "", now, later])
 
 
 def _list(origins: Sequence[str] | None) -> str:

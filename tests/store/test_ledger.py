@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from airflow_wxa.api.audit import submit_audit, undocodeaudit
 from airflow_wxa.api.code import release
@@ -17,7 +18,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.errors import WxaStateError
-from airflow_wxa.store import Ledger, Result, TaskRef
+from airflow_wxa.store import Entry, Ledger, Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import ledger as rows
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.call import Call
-    from airflow_wxa.store import Entry
 
 PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
 APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
@@ -85,6 +85,20 @@ def test_an_answer_completes_its_own_row_only_and_says_what_became_of_it(ledger:
     ]  # fmt: skip
     assert [by_id[key].answered_at is None for key in keys[:7]] == [False] * 6 + [True]
     assert keys[7] not in by_id
+
+
+def test_every_column_of_a_row_is_written_and_read(ledger: Ledger) -> None:
+    statements: list[str] = []
+    event.listen(ledger._database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    answer(ledger, intend(ledger), 85020)
+    ledger.settle(PLATFORM, TASK, [Result(APPID, "release", {"outcome": "approved", "auditid": "1234567"})])
+    writes = [
+        each.partition("WHERE")[0] for each in statements if "INTO wxa_ledger" in each or "UPDATE wxa_ledger" in each
+    ]
+    columns = set(rows.c.keys())
+    assert columns - set(re.findall(r"\w+", " ".join(writes))) == set()
+    of_entry = {each.name for each in (*fields(Entry), *fields(TaskRef))}
+    assert columns - of_entry == {"nonce", "reviewed_at"}  # by which rows are found, and counted
 
 
 def test_a_submission_keeps_no_words_for_reviewers_and_a_change_of_the_platform_names_no_mini_program(
