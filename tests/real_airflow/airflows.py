@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
@@ -16,12 +17,12 @@ from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from airflow_wxa.cli.demo.airflow import TaskInstance
     from airflow_wxa.cli.demo.processes import Component
     from airflow_wxa.sandbox import RunningSandbox
 
+ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 300.0
 ENDED: Final = {"success", "failed"}
 WAITING: Final = {"awaiting_input", "deferred"}  # with Airflow 3.3, and 3.2
@@ -87,16 +88,16 @@ def end_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str = "run", seconds:
 
 def world(mini_programs: Iterable[MiniProgram], **platform: Any) -> World:
     """Return one platform, whose list holds ``example.com``, with Mini Programs and the template 47."""
-    lists = {"testing": LISTED.copy(), "published": LISTED.copy()}
-    made: dict[str, Any] = {"component_access_token": PLATFORM_TOKEN, **lists, **platform}
-    platforms = [Platform(component_appid=COMPONENT_APPID, **made)]
-    return World(platforms=platforms, mini_programs=list(mini_programs), templates=[Template(template_id=47)])
+    made: dict[str, Any] = {"component_appid": COMPONENT_APPID, "component_access_token": PLATFORM_TOKEN}
+    made |= {"testing": LISTED.copy(), "published": LISTED.copy()} | platform
+    templates = [Template(template_id=47)]
+    return World(platforms=[Platform(**made)], mini_programs=list(mini_programs), templates=templates)
 
 
 def mini_program(appid: str, **fields: Any) -> MiniProgram:
     """Return a Mini Program of that platform with a token of its own; what is waited for is there at once."""
-    made: dict[str, Any] = {"authorizer_access_token": f"token-of-{appid}", "audit": AuditPlan(polls=0), **fields}
-    return MiniProgram(appid=appid, component_appid=COMPONENT_APPID, scan_polls=0, **made)
+    made: dict[str, Any] = {"component_appid": COMPONENT_APPID, "authorizer_access_token": f"token-of-{appid}"}
+    return MiniProgram(appid=appid, **made | {"scan_polls": 0, "audit": AuditPlan(polls=0)} | fields)
 
 
 def sheet(stage: Stage, auditid: int = 7, **said: Any) -> AuditSheet:
@@ -123,3 +124,11 @@ def installed(place: Path, *steps: list[str]) -> str:
     for each in steps:
         subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, *each], check=True)
     return python
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build this checkout's wheel in a folder, and return it."""
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, timeout=300)
+    (built,) = folder.glob("*.whl")
+    return built

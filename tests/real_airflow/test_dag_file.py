@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_airflow.airflows import build_wheel
+
 pytestmark = pytest.mark.real_airflow
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +23,7 @@ LINES = "from airflow_wxa.dags.wxa_release import release_dag\n\ndag = release_d
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a wheel, as an install lays them down."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, timeout=300)
-    (built,) = folder.glob("*.whl")
-    with zipfile.ZipFile(built) as archive:
+    with zipfile.ZipFile(build_wheel(folder)) as archive:
         archive.extractall(folder / "installed")
     return folder / "installed"
 

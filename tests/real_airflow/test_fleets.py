@@ -18,8 +18,10 @@ import yaml
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.cli.demo.fleet import DAG_ID, DAGS
-from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, Template, World, serve
+from airflow_wxa.sandbox import Fault, World, serve
 from airflow_wxa.store.fleets import Fleets, RunKey
+from tests.real_airflow.airflows import SOON, end_of, mini_program, started, task_of
+from tests.real_airflow.airflows import world as world_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,8 +87,7 @@ class Fleet:
 
     def until_ended(self, *, dag_id: str = DAG_ID, run_id: str = "run") -> str:
         """Wait for the end of a run, and return its state."""
-        self.until(lambda: self.state(dag_id, run_id) in {"success", "failed"})
-        return self.state(dag_id, run_id)
+        return end_of(self.airflow, dag_id, self.run_id(run_id), PATIENCE)
 
     def state(self, dag_id: str = DAG_ID, run_id: str = "run") -> str:
         return self.airflow.api.run_states(dag_id).get(self.run_id(run_id), "")
@@ -115,20 +116,15 @@ class Fleet:
         return [appid for appid in done if appid in mine]
 
     def said(self, task_id: str, *, dag_id: str = DAG_ID) -> str:
-        tasks = self.airflow.api.task_instances(dag_id, self.run_id())
-        failed = next(task for task in tasks if task.task_id == task_id)
+        failed = task_of(self.airflow, dag_id, self.run_id(), task_id)
+        assert failed is not None
         return self.airflow.api.error_text(dag_id, self.run_id(), failed)
 
     def command(self, *arguments: str) -> str:
         """Run ``airflow wxa fleet …`` as somebody on the machine of Airflow does."""
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "wxa", "fleet", *arguments],
-            env=self.airflow.component_env(),
-            cwd=self.airflow.home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [sys.executable, "-m", "airflow", "wxa", "fleet", *arguments]
+        where: dict[str, Any] = {"env": self.airflow.component_env(), "cwd": self.airflow.home}
+        done = subprocess.run(command, **where, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -143,48 +139,36 @@ def platform(name: str) -> str:
 
 
 def world() -> World:
-    platforms = [
-        Platform(
+    of_fleets = [
+        world_of(
+            [mini_program(appid, component_appid=platform(name), scan_polls=1) for appid in appids(name)],
             component_appid=platform(name),
             component_access_token=f"platform-token-{name}",
-            testing=["example.com"],
-            published=["example.com"],
             audit_limit=1000,
         )
         for name in SIZES
     ]
-    mini_programs = [
-        MiniProgram(
-            appid=appid,
-            component_appid=platform(name),
-            authorizer_access_token=f"token-of-{appid}",
-            audit=AuditPlan(polls=0),
-        )
-        for name in SIZES
-        for appid in appids(name)
-    ]
-    made = World(platforms=platforms, mini_programs=mini_programs, templates=[Template(template_id=47)])
+    platforms = [each for of_fleet in of_fleets for each in of_fleet.platforms]
+    mini_programs = [each for of_fleet in of_fleets for each in of_fleet.mini_programs]
+    made = World(platforms=platforms, mini_programs=mini_programs, templates=of_fleets[0].templates)
     made.platforms[0].audit_rest = REST
     made.latency = {"*": 0.02, "/wxa/release": 0.3}
     return made
 
 
 def connections(host: str) -> dict[str, str]:
-    return {
-        f"AIRFLOW_CONN_WXA_{name.upper()}": json.dumps(
-            {
-                "conn_type": "wxa",
-                "host": host,
-                "login": platform(name),
-                "password": "not used: all tokens are there",
-                "extra": {
-                    "authorizer_access_tokens": {appid: f"token-of-{appid}" for appid in appids(name)},
-                    "component_access_token": f"platform-token-{name}",
-                },
-            }
-        )
-        for name in SIZES
-    }
+    made = {}
+    for name in SIZES:
+        tokens = {appid: f"token-of-{appid}" for appid in appids(name)}
+        extra = {"authorizer_access_tokens": tokens, "component_access_token": f"platform-token-{name}"}
+        of_wxa = {
+            "conn_type": "wxa",
+            "host": host,
+            "login": platform(name),
+            "password": "not used: all tokens are there",
+        }
+        made[f"AIRFLOW_CONN_WXA_{name.upper()}"] = json.dumps(of_wxa | {"extra": extra})
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -193,18 +177,9 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Throwawa
     home.mkdir()
     store_url = f"sqlite:///{home / 'wxa.db'}"
     with serve(world()) as wechat:
-        settings = {
-            "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
-            "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5",
-            "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5",
-        }
-        dags = {**DAGS, "wxa_fleet_once.py": ONCE_DAG}
-        running = ThrowawayAirflow(home, {**connections(wechat.url), **settings}, dags)
-        try:
-            running.start(DAG_ID, ONCE)
-            yield running, wechat, store_url
-        finally:
-            running.stop()
+        environment = SOON | connections(wechat.url) | {"AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url}
+        with started(ThrowawayAirflow(home, environment, {**DAGS, "wxa_fleet_once.py": ONCE_DAG}), DAG_ID, ONCE) as up:
+            yield up, wechat, store_url
 
 
 @pytest.fixture
@@ -266,14 +241,8 @@ def kill_tasks(fleet: Fleet) -> None:
 
 
 def clear(fleet: Fleet, task_id: str) -> None:
-    body = {
-        "dry_run": False,
-        "dag_run_id": fleet.run_id(),
-        "task_ids": [task_id],
-        "only_failed": False,
-        "include_downstream": True,
-        "reset_dag_runs": True,
-    }
+    body = {"dag_run_id": fleet.run_id(), "task_ids": [task_id], "include_downstream": True, "reset_dag_runs": True}
+    body |= {"dry_run": False, "only_failed": False}
     fleet.airflow.api._send("POST", f"/dags/{ONCE}/clearTaskInstances", body)
 
 

@@ -32,7 +32,7 @@ from airflow_wxa.sandbox import AuditPlan, World, serve
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.store.fleets import Fleets, RunKey
-from tests.real_airflow.airflows import end_of, mini_program, state_of, until
+from tests.real_airflow.airflows import build_wheel, end_of, mini_program, state_of, until
 from tests.real_airflow.airflows import world as world_of
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
 from tests.tables import print_rows
@@ -108,27 +108,11 @@ class Image:
 
     def pod(self, namespace: str, environment: Mapping[str, str], *command: str) -> list[str]:
         """Return the command that runs another one as a pod does."""
-        given = {
-            "PLACE": str(self.place),
-            "BASE": sys.base_prefix,
-            "CHECKOUT": str(ROOT),
-            "UID_OF_POD": str(UID),
-            "PATH": os.environ["PATH"],
-        }
+        given = {"PLACE": self.place, "BASE": sys.base_prefix, "CHECKOUT": ROOT, "UID_OF_POD": UID}
+        given["PATH"] = os.environ["PATH"]
         variables = [f"{name}={value}" for name, value in {**self.environment, **environment}.items()]
-        head = ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "-m", "-p", "-f", "--mount-proc"]
-        return [
-            *head,
-            "env",
-            "-i",
-            *(f"{k}={v}" for k, v in given.items()),
-            "bash",
-            "-c",
-            POD,
-            "pod",
-            *variables,
-            *command,
-        ]
+        head = ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "-m", "-p", "-f", "--mount-proc", "env", "-i"]
+        return [*head, *(f"{k}={v}" for k, v in given.items()), "bash", "-c", POD, "pod", *variables, *command]
 
 
 @pytest.fixture(scope="module")
@@ -141,18 +125,7 @@ def image() -> Iterator[Image]:
     (place / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\nairflow:x:{UID}:0::/home/airflow:/bin/sh\n", "utf-8")
     values = {"AIRFLOW_VERSION": version("apache-airflow-core"), "AIRFLOW_HOME": "/opt/airflow"}
     inside = {"/tmp/": place / "tmp", "/opt/airflow/": place / "airflow"}
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(place / "dist"),
-        str(ROOT),
-    ]
-    subprocess.run(build, check=True)
+    build_wheel(place / "dist")
     sources = {"dist/": place / "dist", "dags/": ROOT / "dags"}
     steps = []
     try:
