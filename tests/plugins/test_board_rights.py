@@ -70,12 +70,10 @@ OF_OURS: Final = {"stop", "authorise", "open_gate"}
 
 
 @pytest.fixture(scope="module", params=["simple", "fab"])
-def airflow(request: pytest.FixtureRequest, airflow_database: None) -> Iterator[Browser]:
+def airflow(request: pytest.FixtureRequest, airflow: Browser) -> Iterator[Browser]:
     """Return Airflow's app with an auth manager, in which each role is a user of its name."""
     if request.param == "simple":
-        roles = {"nobody": None}
-        with app_with() as app:
-            yield Browser(app, lambda role, _: login(roles.get(str(role), role), str(role)))
+        yield Browser(airflow.app, lambda role, _: login(None if role == "nobody" else role, str(role)))
         return
     if find_spec("airflow.providers.fab") is None:
         pytest.skip("apache-airflow-providers-fab is not installed")

@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -26,7 +26,9 @@ from tests.sealing import sealed
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from airflow_wxa.api.push import Envelope
 
 RATE = 200  # a second
 SECONDS = 20
@@ -36,8 +38,13 @@ CONNECTION = {"conn_type": "wxa", "login": COMPONENT_APPID, "extra": EXTRA}
 
 
 @contextmanager
-def receiver(environment: Mapping[str, str]) -> Iterator[str]:
+def receiver(store: str, key: str) -> Iterator[str]:
     """Run ``airflow-wxa receiver`` on a free port while the block runs, and give the URL of its Connection."""
+    environment = {
+        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(CONNECTION),
+        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store,
+        "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
+    }
     command = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"]
     with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -55,16 +62,27 @@ def receiver(environment: Mapping[str, str]) -> Iterator[str]:
 
 def requests_of(url: str, now: int) -> list[bytes]:
     """Return what is sent: audit events, withdrawals and tickets, every tenth push twice."""
-    target = urlsplit(url)
     made = []
     for number in range(RATE * SECONDS):
-        turn = number - 1 if number % 10 == 9 else number
-        path, text = push_of(turn, now)
-        envelope = sealed(KEYS, text, timestamp=now, nonce=str(number))
-        head = f"POST {target.path}/{path}?{urlencode(query(envelope))} HTTP/1.1\r\nHost: {target.netloc}\r\n"
-        length = f"Connection: close\r\nContent-Length: {len(envelope.body)}\r\n\r\n"
-        made.append(f"{head}{length}".encode() + envelope.body)
+        path, text = push_of(number - 1 if number % 10 == 9 else number, now)
+        made.append(request_of(url, path, sealed(KEYS, text, timestamp=now, nonce=str(number))))
     return made
+
+
+def request_of(url: str, path: str, envelope: Envelope) -> bytes:
+    target = urlsplit(url)
+    head = f"POST {target.path}/{path}?{urlencode(query(envelope))} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+    return f"{head}Connection: close\r\nContent-Length: {len(envelope.body)}\r\n\r\n".encode() + envelope.body
+
+
+async def exchanged(url: str, request: bytes, **how: Any) -> bytes:
+    """Send by hand and not by a client library, which would take more of the machine than the receiver does."""
+    target = urlsplit(url)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port, **how)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 def push_of(turn: int, now: int) -> tuple[str, str]:
@@ -79,21 +97,13 @@ def push_of(turn: int, now: int) -> tuple[str, str]:
 
 
 async def sent(url: str, requests: list[bytes]) -> list[tuple[bytes, float]]:
-    """Send each at its moment, whatever became of those before; a push's time counts from that moment.
-
-    By hand and not by a client library, which would take more of the machine than the receiver does.
-    """
-    target = urlsplit(url)
+    """Send each at its moment, whatever became of those before; a push's time counts from that moment."""
     begin = time.perf_counter() + 0.5
 
     async def send(number: int, request: bytes) -> tuple[bytes, float]:
         due = begin + number / RATE
         await asyncio.sleep(due - time.perf_counter())
-        reader, writer = await asyncio.open_connection(target.hostname, target.port)
-        writer.write(request)
-        answer = await reader.read()
-        writer.close()
-        return answer, time.perf_counter() - due
+        return await exchanged(url, request), time.perf_counter() - due
 
     return await asyncio.gather(*(send(number, request) for number, request in enumerate(requests)))
 
@@ -101,16 +111,9 @@ async def sent(url: str, requests: list[bytes]) -> list[tuple[bytes, float]]:
 @pytest.mark.load
 def test_200_pushes_a_second_are_all_taken_in_time(store_url: str) -> None:  # noqa: F811  the fixture above
     key = Fernet.generate_key().decode()
-    environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(CONNECTION),
-        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
-        "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
-    }
-    with receiver(environment) as url:
+    with receiver(store_url, key) as url:
         answers = asyncio.run(sent(url, requests_of(url, int(time.time()))))
-    lost = [
-        answer for answer, _ in answers if not (answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"success"))
-    ]
+    lost = [each for each, _ in answers if not (each.startswith(b"HTTP/1.1 200 ") and each.endswith(b"success"))]
     cuts = [f"{cut * 1e3:.1f}" for cut in statistics.quantiles([seconds for _, seconds in answers], n=100)]
     database = store_url.partition(":")[0]
     sys.stdout.write(
@@ -138,14 +141,8 @@ async def flooded(url: str) -> list[float]:
     async def ticket_sent(number: int) -> float:
         text = ticket(f"ticket@@@{number}", at=int(time.time()) - 500 + number)
         envelope = sealed(KEYS, text, timestamp=int(time.time()), nonce=str(number))
-        head = f"POST {target.path}/authorisation?{urlencode(query(envelope))} HTTP/1.1\r\nHost: {target.netloc}\r\n"
         begin = time.perf_counter()
-        reader, writer = await asyncio.open_connection(target.hostname, target.port, local_addr=("127.0.0.1", 0))
-        writer.write(
-            f"{head}Connection: close\r\nContent-Length: {len(envelope.body)}\r\n\r\n".encode() + envelope.body
-        )
-        answer = await reader.read()
-        writer.close()
+        answer = await exchanged(url, request_of(url, "authorisation", envelope), local_addr=("127.0.0.1", 0))
         assert answer.endswith(b"success"), answer
         return time.perf_counter() - begin
 
@@ -167,14 +164,9 @@ async def flooded(url: str) -> list[float]:
 
 @pytest.mark.load
 def test_silent_connections_keep_no_ticket_out(tmp_path: Path) -> None:
-    environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(CONNECTION),
-        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'wxa.db'}",
-        "AIRFLOW__WXA__ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-    }
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
-    with receiver(environment) as url:
+    with receiver(f"sqlite:///{tmp_path / 'wxa.db'}", Fernet.generate_key().decode()) as url:
         took = asyncio.run(flooded(url))
     cuts = [f"{cut * 1e3:.1f}" for cut in statistics.quantiles(took, n=100)]
     sys.stdout.write(
