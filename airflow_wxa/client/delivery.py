@@ -20,8 +20,8 @@ from airflow_wxa.api.errcodes import (
     SYSTEM_ERROR,
 )
 from airflow_wxa.client.telemetry import count, span_of
-from airflow_wxa.client.wire import no_answer, read_only, too_large, url_of
-from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.client.wire import READ_ONLY, url_of
+from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
 from airflow_wxa.steps.outcome import Approved, Left, Pause, Platform, Recall
 from airflow_wxa.texts import Text
@@ -215,7 +215,8 @@ class Deliverer:
         request = Request(call.endpoint.method, "", call.content(), {"Content-Type": call.media_type})
         token = None if call.owner is None else (yield TokenOf(call.owner))
         if token is not None and token.reads_at and call.writes:
-            raise read_only(call)
+            what = Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name)
+            raise WxaSpecError(what, [READ_ONLY], **call.named)
         if self._observer is None or not call.writes:
             return (yield from self._renewing(call, request, token))
         noted = yield Note(self._observer.before, call)
@@ -270,12 +271,16 @@ class Deliverer:
 
     def _once(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
         reply: Reply | WxaError
+        name = call.endpoint.name
         with span_of(call):
             answer = yield replace(request, url=url_of(self._host, call, token))
             if answer.failure:
-                reply = no_answer(call, self._host, answer.failure)
+                # In our words: the text of an exception can hold the URL.
+                what = Text("no_answer", endpoint=name, what=answer.failure)
+                reply = WxaTransportError(what, values={"host": self._host}, **call.named)
             elif len(answer.content) > MAX_ANSWER_BYTES:
-                reply = too_large(call, MAX_ANSWER_BYTES)
+                what = Text("answer_is_too_long", endpoint=name, limit=MAX_ANSWER_BYTES)
+                reply = WxaTransportError(what, **call.named)
             else:
                 reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
             _count(call, reply)

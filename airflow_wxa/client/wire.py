@@ -18,7 +18,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.client.telemetry import unobserved
-from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
         problems.append(Text("host_is_no_address", count=len(host), example=WECHAT))
     elif parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
         problems.append(Text("host_holds_more", host=hostname))
-    elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
+    elif parts.scheme == "http" and not (allow_http or is_loopback(parts.geturl())):
         problems.append(Text("host_is_plain_http", host=hostname))
     if problems:
         raise WxaSpecError(Text("host_is_refused"), problems)
@@ -127,25 +127,6 @@ def url_of(host: str, call: Call, token: Secret | None) -> str:
     query = dict(call.query) if token is None else {call.endpoint.query_name: token.reveal()} | dict(call.query)
     url = f"{(token.reads_at if token is not None else '') or host}{call.endpoint.path}"
     return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
-
-
-def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
-    """Return the error for a request that brought no answer; ``what`` must not come from an exception's text."""
-    return WxaTransportError(
-        Text("no_answer", endpoint=call.endpoint.name, what=what), values={"host": host}, **call.named
-    )
-
-
-def read_only(call: Call) -> WxaSpecError:
-    """Return the error for a write with a token that reads only."""
-    return WxaSpecError(
-        Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name), [READ_ONLY], **call.named
-    )
-
-
-def too_large(call: Call, limit: int) -> WxaTransportError:
-    """Return the error for an answer that was cut off because it is longer than any honest one."""
-    return WxaTransportError(Text("answer_is_too_long", endpoint=call.endpoint.name, limit=limit), **call.named)
 
 
 _IN_FLIGHT: Final = ContextVar("a request of ours is under way", default=False)
@@ -199,13 +180,7 @@ def quiet_url_loggers() -> None:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL names this machine."""
     try:
-        return _is_loopback(urlsplit(url).hostname or "")
+        hostname = urlsplit(url).hostname or ""
+        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return False
-
-
-def _is_loopback(hostname: str) -> bool:
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost"
