@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import traceback
 from itertools import count, product
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, serve
 from tests.access.platforms import Recipe, world_of
+from tests.client.conftest import everything_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +32,6 @@ def forms() -> list[str]:
     mark = CANARY.encode()
     in_base64 = [base64.b64encode(b"x" * lead + mark)[4 if lead else 0 : -4].decode() for lead in (0, 1, 2)]
     return [CANARY, quote(CANARY), json.dumps(CANARY)[1:-1], mark.hex(), *(each for each in in_base64 if len(each) > 3)]
-
-
-def shown(error: BaseException | None) -> str:
-    """Return all that a log could tell of an error: its chain, its attributes, its traceback."""
-    told = []
-    while error is not None:
-        told += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
-        error = error.__cause__ or error.__context__
-    return "".join(told)
 
 
 def test_whatever_fails_tells_no_secret(
@@ -62,7 +53,9 @@ def test_whatever_fails_tells_no_secret(
             with pytest.raises(WxaError) as error:
                 credentials.client.send(recipe.merchant_call)
             sandbox.faults.clear()
-            shown_by[path, kind] = shown(error.value) + caplog.text + repr(vars(credentials)) + repr(recipe.seen())
+            shown_by[path, kind] = (
+                everything_of(error.value) + caplog.text + repr(vars(credentials)) + repr(recipe.seen())
+            )
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir()).decode("latin-1")
     assert not [form for form in forms() if form in kept]
     assert [each for each, text in shown_by.items() if any(form in text for form in forms())] == []

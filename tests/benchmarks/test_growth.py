@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.benchmark
 
 SIZES = (1000, 10_000, 100_000) if IS_FULL else (300, 3000)
-SHARD = 100
+SHARD = 200
 AT_ONCE = 1000
 EARLIER = RunKey("wxa_fleet_release", "earlier")
 WRITES: Final = ("setwebviewdomain", "commit", "submit_audit", "release")
@@ -207,10 +207,11 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
 def test_no_stage_costs_a_mini_program_more_in_a_larger_fleet(new_store: Callable[[], str]) -> None:
     rows = []
-    for count in SIZES:
+    for count in (SIZES[0], *SIZES):  # the first loads modules and compiles statements, and does not count
         url = new_store()
         with wechat() as answering:
             rows.append(carried(answering, url, count))
+    del rows[0]
     database = url.partition("+")[0].partition(":")[0]
     first, last = rows[0], rows[-1]
     print(f"\n{database}, load {os.getloadavg()[0]:.1f}: CPU ms a Mini Program")

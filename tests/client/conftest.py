@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import pickle
 import threading
+import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
+from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
@@ -72,6 +76,14 @@ class Twins:
         return outcome
 
     def _work(self, egress: Egress, work: Callable[[Any], Any]) -> Any:
+        try:
+            return self._done(egress, work)
+        except WxaError as error:
+            if "canary" in everything_of(error):
+                pytest.fail("the error shows a token")
+            raise
+
+    def _done(self, egress: Egress, work: Callable[[Any], Any]) -> Any:
         if self.kind == "requests":
             with WxaClient(egress, self.tokens, **self.options) as client:
                 return work(client)
@@ -83,11 +95,29 @@ class Twins:
         return asyncio.run(carry())
 
 
+def everything_of(error: BaseException) -> str:
+    """Return all that an error and its whole chain show: texts, arguments, attributes, traceback without locals."""
+    shown = ["".join(traceback.format_exception(error)), pickle.dumps(error).decode("latin-1")]
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None:
+            shown += [str(each), repr(each), repr(each.args), repr(getattr(each, "__dict__", {}))]
+            shown += [repr(getattr(each, "__notes__", []))]
+            waiting += [each.__cause__, each.__context__]
+    return "\n".join(shown)
+
+
 @pytest.fixture(params=["requests", "aiohttp"])
-def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Twins:
-    """Return either client, with canary tokens, without waits between attempts."""
+def twins(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Twins]:
+    """Give either client, with canary tokens, without waits between attempts; no error and no log line shows one."""
     monkeypatch.setattr(delivery, "PAUSES", (0, 0))
-    return Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM), request)
+    caplog.set_level(logging.DEBUG)
+    yield Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM), request)
+    logged = "\n".join(repr(record.__dict__) + record.getMessage() for record in caplog.get_records("call"))
+    assert "canary" not in logged
 
 
 @pytest.fixture
