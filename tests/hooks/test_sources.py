@@ -69,6 +69,9 @@ def test_the_few_long_lived_secrets_are_masked_raw_and_url_encoded() -> None:
 @pytest.mark.parametrize(
     ("host", "extra"),
     [
+        ("http://api.example.com", {}),
+        ("ftp://api.example.com", {}),
+        ("https://[::1", {}),
         ("https://user:canary@api.example.com", {}),
         ("https://api.example.com?key=canary", {}),
         ("https://user:canary/@api.example.com", {}),

@@ -118,15 +118,6 @@ def test_testing_a_connection_asks_no_token_server(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "host",
-    ["http://api.example.com", "ftp://api.example.com", "https://user@api.example.com", "https://[::1"],
-)
-def test_a_host_that_cannot_be_or_would_show_tokens_is_refused(host: str) -> None:
-    (problem,) = refused(host=host)
-    assert problem.startswith(("host api.example.com: must", "host api.example.com: plain http", "host (not shown, "))
-
-
-@pytest.mark.parametrize(
     ("fields", "host"),
     [
         ({}, "https://api.weixin.qq.com"),

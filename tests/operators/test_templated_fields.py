@@ -14,6 +14,7 @@ from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
+from docs.generate.pages import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -26,37 +27,6 @@ CLASSES = [
     for name in package.__all__
     if name != "WxaApprovalOperator"  # abstract
 ]
-#: What each class needs besides.
-RIGHT: Final[dict[str, Any]] = {
-    "appid": APPID,
-    "template_id": 47,
-    "user_version": "1.4.0",
-    "auditid": "460001",
-    "action": "add",
-    "configured": "behind",
-    "approved": "behind",
-    "branch_task_id": "branch",
-    "webviewdomain": ["https://m.example.com"],
-    "hosts": ["m.example.com"],
-    "approval_task_id": "approve",
-    "read": {"a": 1},
-    "method": "POST",
-    "path": "/wxa/not_written_yet",
-    "gray_percentage": 30,
-    "version": "2.20.1",
-    "wechatid": "lin",
-    "prefetch_dns_domain": [{"url": "a.org"}],
-    "file": "/tmp/shop.png",
-    "directory": "/tmp",
-    "api_name": "wx.getLocation",
-    "content": "shops nearby",
-    "privacy_setting": {"a": 1},
-    "plan": {
-        "appid": APPID,
-        "online": {"version": "2", "description": "", "time": 1},
-        "target": {"app_version": "1", "user_version": "1"},
-    },
-}
 #: What a param of a run may hold.
 VALUES: Final = [True, False, "", [], ["a"], {"a": 1}, None, 1.4, 7, "x"]
 REFUSED: Final = object()
@@ -129,12 +99,10 @@ def comes_to(read: Any, value: Any) -> Any:
 
 
 def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
-    """Return a task of this class with the fields that it needs and these."""
-    accepted = {name for base in cls.__mro__ for name in getattr(base.__init__, "__annotations__", ())}
-    accepted -= {"action"} - set(cls.reads)  # a subclass may know it
-    right = RIGHT | ({"action": "open"} if cls is operators.WxaChangeVisitStatusOperator else {})
+    """Return a task of this class with these fields, and anything for others that it needs."""
+    needed = {each.name: "x" for each, _ in described(cls) if each.default is each.empty}
     with DAG("templated", schedule=None, render_template_as_native_obj=native):
-        return cls(task_id="task", **{name: value for name, value in right.items() if name in accepted} | fields)
+        return cls(task_id="task", **needed | fields)
 
 
 def rendered(cls: Any, fields: Collection[str], value: Any, *, native: bool) -> Any:
@@ -158,6 +126,7 @@ def test_a_template_means_what_it_renders_to_or_is_refused_by_name(
 ) -> None:
     for value, native in product(VALUES, (False, True)):
         each = rendered(cls, [field], value, native=native)
+        each.reads = {field: read}
         was_rendered_to = getattr(each, field)
         wanted = comes_to(read, was_rendered_to)
         where = f"{field} = {value!r}, rendered to {was_rendered_to!r}"
@@ -195,7 +164,7 @@ def test_every_wrong_field_is_named_at_once(airflow_database: object) -> None:
 
 @pytest.mark.parametrize("nothing", ["", "None", None])
 def test_only_none_in_the_dag_file_leaves_the_action_out(airflow_database: object, nothing: str | None) -> None:
-    literal = task(WxaSetWebviewDomainOperator, action=None)
+    literal = task(WxaSetWebviewDomainOperator, appid=APPID, action=None)
     literal.read_fields()
     assert literal.action == "all"
     for native in (False, True):
@@ -209,7 +178,7 @@ def test_a_list_that_json_wrote_is_that_list_and_one_text_a_list_of_one(airflow_
         ('["https://a.example.com", "https://b.example.com"]', ["https://a.example.com", "https://b.example.com"]),
         ("https://a.example.com", ["https://a.example.com"]),
     ]:
-        each = task(WxaSetWebviewDomainOperator, action="add", webviewdomain=said)
+        each = task(WxaSetWebviewDomainOperator, appid=APPID, action="add", webviewdomain=said)
         each.read_fields()
         assert each.webviewdomain == wanted
 

@@ -77,16 +77,9 @@ def Context(ti: Ti | None = None, **more: Any) -> Any:  # noqa: N802  (stands fo
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what the sensors log."""
     lines: list[str] = []
-
-    class Log:
-        def info(self, text: str, *values: object) -> None:
-            lines.append(text % values)
-
-        def warning(self, text: str) -> None:
-            """Airflow says that this is no task runner."""
-
+    log = SimpleNamespace(info=lambda text, *values: lines.append(text % values), warning=lambda _: None)
     for sensor in (WxaAuditSensor, WxaPrivacyScanSensor):
-        monkeypatch.setattr(sensor, "log", Log())
+        monkeypatch.setattr(sensor, "log", log)
     return lines
 
 
