@@ -8,15 +8,14 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
-from airflow_wxa.operators import WxaAuditBranchOperator, WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.operators import WxaAuditBranchOperator
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import Run, run_dag
+from tests.sensors.reviewed import account as account  # noqa: PLC0414  a fixture
+from tests.sensors.reviewed import submitted
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
-
-VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+    from airflow_wxa.sandbox import MiniProgram
 
 
 class Nothing(BaseOperator):
@@ -26,12 +25,9 @@ class Nothing(BaseOperator):
         """Do it."""
 
 
-def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: Any) -> Run:
+def routed(account: MiniProgram, result: str, **fields: Any) -> Run:
     """Run a DAG whose review ends so, with a task at the end of each road."""
-    account = wxa_default.world.mini_program(APPID)
-    account.scan_polls, account.audit = 0, AuditPlan(polls=polls, result=result, reason="1: no login")
-    WxaCommitOperator(**VERSION).execute({})
-    auditid = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
+    auditid = submitted(account, polls=2, result=result, reason="1: no login")
     roads: dict[str, Any] = {
         "approved": "go_on",
         "rejected": "tell_the_shop",
@@ -53,17 +49,17 @@ def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: A
     ],
 )
 def test_each_end_of_a_review_opens_its_road(
-    airflow_database: None, wxa_default: RunningSandbox, result: str, followed: set[str], deferrable: bool
+    account: MiniProgram, result: str, followed: set[str], deferrable: bool
 ) -> None:
-    run = routed(wxa_default, result, deferrable=deferrable)
+    run = routed(account, result, deferrable=deferrable)
     assert run.state == "success"
     assert {task_id for task_id, state in run.states.items() if state == "success"} == {"wait", *followed}
     assert {state for task_id, state in run.states.items() if task_id not in {"wait", *followed}} == {"skipped"}
     assert run.xcoms["wait"]["outcome"] == result
 
 
-def test_an_end_without_a_road_fails_with_its_reason(airflow_database: None, wxa_default: RunningSandbox) -> None:
-    run = routed(wxa_default, "rejected", rejected=None)
+def test_an_end_without_a_road_fails_with_its_reason(account: MiniProgram) -> None:
+    run = routed(account, "rejected", rejected=None)
     assert run.states["wait"] == "failed"
     assert "1: no login" in str(run.errors["wait"])
     assert run.xcoms["wait"]["outcome"] == "rejected"
