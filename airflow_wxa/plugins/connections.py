@@ -30,11 +30,7 @@ _LOOK_UP_SECONDS: Final = 3.0  # that a push waits for a look-up which another o
 
 @dataclass(frozen=True, slots=True)
 class PushConnection:
-    """A Connection that pushes may come for.
-
-    :param keys: for checking and decrypting its pushes.
-    :param connection: the Connection as the hook reads it.
-    """
+    """A Connection that pushes may come for, with the keys that prove and open them."""
 
     keys: PushKeys
     connection: WxaConnection

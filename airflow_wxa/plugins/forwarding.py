@@ -60,7 +60,7 @@ class PushForwarder:
     async def forward(self, appid: str, query: Mapping[str, str], body: bytes) -> str:
         """Send a push, and return what its receiver answers WeChat.
 
-        :param appid: the Mini Program; of a push about the platform, its ``component_appid``.
+        :param appid: of a push about the platform its ``component_appid``.
         :raises WxaTransportError: no answer within four seconds, or none of HTTP 200.
         """
         content = {"params": {name: query[name] for name in _QUERY if name in query}, "content": body}

@@ -43,8 +43,6 @@ _SECRETS: Final = ("<ComponentVerifyTicket", "<AuthorizationCode", "<PreAuthCode
 class Answer:
     """Answer to the sender.
 
-    :param status: HTTP status.
-    :param text: ``success``, or nothing.
     :param afterwards: work for the time after the answer.
     :param owner: of a push that is none of ours, and may be handed on: its appid.
     """
@@ -65,9 +63,7 @@ UNAVAILABLE: Final = Answer(503)
 class PushHandler:
     """Takes pushes; every method blocks.
 
-    :param connections: which Connections there are.
-    :param open_store: opens the store, when a push has turned out to be good.
-    :param clock: epoch seconds.
+    :param open_store: called when a push has turned out to be good.
     """
 
     def __init__(

@@ -58,7 +58,6 @@ def test_the_texts_of_a_run_are_its_params_again() -> None:
 
 def test_several_are_a_fleet_with_the_values_of_all() -> None:
     filled = read('茶馆\n"Bakery, the"', approval="false")
-    assert filled.count == 2
     manifest = json.loads(filled.conf["manifest"])
     assert manifest["apps"] == [A, B]
     assert manifest["release"]["user_version"] == "1.5.0"

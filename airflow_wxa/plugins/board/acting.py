@@ -122,7 +122,9 @@ class ActingPages(Pages):
         fixed = {"appid", *(name for name, each in params.items() if "const" in each.get("schema", {}))}
         fields = [field for name, field in FIELDS.items() if name in params.keys() - fixed]
         conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
-        await self._in_thread(_require_form, reader, about["dag_id"], defaults)  # before WeChat is asked
+        may_start = await self._in_thread(reader.may, "POST", DagAccessEntity.RUN, about["dag_id"])
+        if not may_start or "user_version" not in defaults:  # before WeChat is asked
+            raise RefusedError(403, "act.refused.rights")
         library = await self._library(about["dag_id"], conn_id)
         shown: Response = await self._in_thread(self._filled, reader, about, form, defaults, fields, library)
         return shown
@@ -248,12 +250,6 @@ class ActingPages(Pages):
 
     async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
         return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)
-
-
-def _require_form(reader: Reader, dag_id: str, defaults: Mapping[str, Any]) -> None:
-    """Return if the reader may start runs of a DAG that releases."""
-    if not reader.may("POST", DagAccessEntity.RUN, dag_id) or "user_version" not in defaults:
-        raise RefusedError(403, "act.refused.rights")
 
 
 async def _asked_airflow(request: Request, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

@@ -37,12 +37,10 @@ class Filled:
 
     :param conf: of the run that it asks for; ``{}``: it has problems.
     :param problems: by field; those of a merchant name the line.
-    :param count: how many Mini Programs; more than one make a fleet.
     """
 
     conf: Mapping[str, Any]
     problems: Mapping[str, Sequence[str]]
-    count: int = 1
 
 
 def as_texts(conf: Mapping[str, Any]) -> dict[str, str]:
@@ -97,7 +95,8 @@ _Table = tuple[list[str], list[list[str]]]
 def _table(text: str, appids_of: Callable[[str], Sequence[str]]) -> _Table | list[str]:
     """Return fields and rows of the merchants, each with its appid; or what is wrong, by line."""
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").strip("\r\n ")
-    reader = csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True)
+    dialect = csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
+    reader = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
     try:
         lines = list(reader)
     except csv.Error:
@@ -129,10 +128,6 @@ def _table(text: str, appids_of: Callable[[str], Sequence[str]]) -> _Table | lis
             continue
         rows.append([*cells[:at], found[0], *cells[at + 1 :]])
     return problems[:_MAX_PROBLEMS] or (names, rows)
-
-
-def _dialect(text: str) -> type[csv.Dialect]:
-    return csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
 
 
 @cache
@@ -174,26 +169,26 @@ def _fleet(values: Mapping[str, Any], names: Sequence[str], rows: Sequence[Seque
     release = {name: value for name, value in values.items() if name in RELEASE_FIELDS}
     of_run = {name: value for name, value in values.items() if name in _OF_FLEET}
     if alone := values.keys() - release.keys() - of_run.keys():
-        return Filled({}, {name: [Text("only_for_one", field=name)] for name in sorted(alone)}, len(rows))
+        return Filled({}, {name: [Text("only_for_one", field=name)] for name in sorted(alone)})
     waves = {"canary": {"apps": max(1, min(_MAX_CANARIES, len(rows) // 10))}, "early": {"percent": 10}}
     manifest: dict[str, Any] = {"release": release, "waves": waves, "apps": {"csv": _MERCHANTS}}
     try:
         read = read_manifest(json.dumps(manifest, ensure_ascii=False, indent=1), _Pasted(text.getvalue()))
     except WxaSpecError as error:
-        return _checked({}, list(error.problems), len(rows))
+        return _checked({}, error.problems, of_fleet=True)
     manifest["apps"] = [{"appid": app.appid, **app.given} if app.given else app.appid for app in read.apps]
     written = json.dumps(manifest, ensure_ascii=False)
     if len(written.encode()) > MAX_PARAM_BYTES:
-        return _checked({}, [Text("manifest_is_too_long")], len(rows))
-    return Filled({"manifest": written, **of_run}, {}, len(rows))
+        return _checked({}, [Text("manifest_is_too_long")], of_fleet=True)
+    return Filled({"manifest": written, **of_run}, {})
 
 
-def _checked(conf: Mapping[str, Any], problems: Sequence[str], count: int = 1) -> Filled:
+def _checked(conf: Mapping[str, Any], problems: Sequence[str], *, of_fleet: bool = False) -> Filled:
     """Return a form, each problem beside its field; those of merchants, and all that have no field, beside these."""
     by_field: dict[str, list[str]] = {}
     for problem in problems[:_MAX_PROBLEMS]:
-        said = problem if problem.startswith(_MERCHANTS) else problem.partition(": ")[2] if count > 1 else problem
+        said = problem if problem.startswith(_MERCHANTS) else problem.partition(": ")[2] if of_fleet else problem
         match = _OF_FIELD.match(said)
         name = match.group(1) if match and match.group(1) in FIELDS and match.group(1) != "appid" else _MERCHANTS
         by_field.setdefault(name, []).append(said)
-    return Filled({} if problems else dict(conf), by_field, count)
+    return Filled({} if problems else dict(conf), by_field)

@@ -247,12 +247,11 @@ class Pages:
     def errcodes(self, reader: Reader) -> Response:
         """Show WeChat's table."""
         text = reader.request.query_params.get("q", "")[:100]
-        rows = [
-            (row, who_acts("stopped", row.errcode))
-            for row in errcodes().values()
-            if row.errcode
-            and _matches(text, str(row.errcode), row.name, row.meaning, reader.language.read(row.meaning))
-        ]
+        rows = []
+        for row in errcodes().values():
+            shown = f"{row.errcode}\n{row.name}\n{row.meaning}\n{reader.language.read(row.meaning)}"
+            if row.errcode and text.lower() in shown.lower():
+                rows.append((row, who_acts("stopped", row.errcode)))
         return self._page(reader, "errcodes", rows=rows, q=text)
 
     def errcode(self, reader: Reader) -> Response:
@@ -452,10 +451,6 @@ def _plain(reader: Reader, name: str, value: Any) -> Any:
 
 def _is_time(name: str) -> bool:
     return name == "at" or name.endswith("_at")
-
-
-def _matches(text: str, *texts: str) -> bool:
-    return not text or any(text.lower() in each.lower() for each in texts)
 
 
 def _run_url(dag_id: str, run_id: str) -> str:

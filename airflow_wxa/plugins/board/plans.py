@@ -46,7 +46,7 @@ from airflow_wxa.store.mini_programs import MiniPrograms
 from airflow_wxa.store.questions import Fact, Question, values_of
 from airflow_wxa.texts import languages
 from airflow_wxa.texts.setting import speaking
-from airflow_wxa.trial_link import PUSH_PREFIX, api_base_url, trial_link
+from airflow_wxa.trial_link import BOARD_PREFIX, PUSH_PREFIX, api_base_url, trial_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.plugins.board.reader import Reader
     from airflow_wxa.steps import Step
-    from airflow_wxa.store import Entry
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
 #: What an act is about: some of these, by name; ``conf`` is that of a run to be started, as JSON.
@@ -164,10 +163,6 @@ def offered(reader: Reader, names: Sequence[str], **about: str) -> list[str]:
     return possible
 
 
-def _run_path(about: About) -> str:
-    return f"/dags/{quote(about['dag_id'], safe='')}/dagRuns/{quote(about['run_id'], safe='')}"
-
-
 def _answer(reader: Reader, about: About) -> Plan:
     """Answer the question that a run waits with, if Airflow shows the one that the ledger knows."""
     ti, asked = _open_question(about)
@@ -191,21 +186,24 @@ def _answer(reader: Reader, about: About) -> Plan:
     title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
     # Airflow's page has an h2 above the headings, this one has none; a corner without a word is no header.
     html = _MARKDOWN.render(text).replace("h3>", "h2>").replace("<th></th>", "<td></td>")
+    run = f"/dags/{quote(about['dag_id'], safe='')}/dagRuns/{quote(about['run_id'], safe='')}"
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
+    base = reader.base.removesuffix(BOARD_PREFIX)
+    trial = trial_link(base, shown.appid, dag_id=shown.task.dag_id, run_id=shown.task.run_id)
     may_not_approve = facts.get("approver_must_differ") and is_trigger(shown, *reader.names)
     refused = {WxaApprovalOperator.APPROVE} if may_not_approve else set()
     return Plan(
         needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
         state=[str(ti.id), digest],
         method="PATCH",
-        path=f"{_run_path(about)}/taskInstances/{task}/hitlDetails",
+        path=f"{run}/taskInstances/{task}/hitlDetails",
         choices=tuple(each for each in map(str, asked.options) if each not in refused),
         note="act.trigger" if refused else "",
         title=title,
         question=Markup(html),  # noqa: S704  (the renderer lets no HTML of a text pass)
         asks=question.get("asks", ""),
         asked=facts,
-        trial=_trial_of(shown, reader) if "trial" in facts else "",
+        trial=trial if "trial" in facts else "",
     )
 
 
@@ -234,11 +232,6 @@ def _open_question(about: About) -> tuple[TaskInstance, HITLDetail]:
         if not about["appid"] or not named or about["appid"] in named:
             return ti, asked
     raise RefusedError(409, "act.refused.answered")
-
-
-def _trial_of(shown: Entry, reader: Reader) -> str:
-    base = reader.base.removesuffix("/wxa/board")
-    return trial_link(base, shown.appid, dag_id=shown.task.dag_id, run_id=shown.task.run_id)
 
 
 def _clear(_reader: Reader, about: About) -> Plan:
