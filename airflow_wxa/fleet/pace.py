@@ -15,6 +15,8 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cachetools import TTLCache
+
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
@@ -83,7 +85,7 @@ class Pace:
         self._under_way: dict[str, int] = {}
         self._held: dict[Held, float] = {}
         self._taught: dict[Held, tuple[float, int]] = {}  # not in the store yet
-        self._platform_lists: dict[str, tuple[float, Reply]] = {}  # when they were read, for all Mini Programs
+        self._platform_lists: TTLCache[str, Reply] = TTLCache(maxsize=8, ttl=_PLATFORM_LIST_SECONDS)
         #: Mini Programs that were answered 45009 in a row, by endpoint and whether it was a write.
         self._in_a_row: dict[tuple[str, bool], set[str]] = {}
         self.is_stopped = run is not None and run.stopped_by is not None
@@ -120,10 +122,9 @@ class Pace:
 
     def _sent(self, call: Call) -> Step[Reply]:
         name = call.endpoint.name
-        if call.appid is None and call.only_reads:
-            read_at, reply = self._platform_lists.get(name, (0.0, None))
-            if reply is not None and time.time() < read_at + _PLATFORM_LIST_SECONDS:
-                return reply
+        of_platform = call.appid is None and call.only_reads
+        if of_platform and (known := self._platform_lists.get(name)) is not None:
+            return known
         while (seconds := self._wait(call)) > 0:
             yield Pause(seconds)
         self._under_way[name] = self._under_way.get(name, 0) + 1
@@ -143,8 +144,8 @@ class Pace:
         finally:
             self._under_way[name] -= 1
         self._in_a_row.pop((name, call.writes), None)
-        if call.appid is None and call.only_reads:
-            self._platform_lists[name] = time.time(), reply
+        if of_platform:
+            self._platform_lists[name] = reply
         return reply
 
     def _concerned(self, call: Call, error: WxaApiError) -> Held:
