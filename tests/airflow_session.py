@@ -10,12 +10,11 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -29,11 +28,8 @@ from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
-    from airflow.models.taskinstance import TaskInstance
     from airflow.sdk import DAG
-    from sqlalchemy.orm import Session
 
     from airflow_wxa.sandbox import Entry, RunningSandbox
 
@@ -277,99 +273,6 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Release:
         return run_dag(release_dag, **{**PLAIN, **params})
 
     return run
-
-
-@contextmanager
-def a_person_answers(choice: str, *, since: datetime | None = None) -> Iterator[None]:
-    """Answer each question of a whole run that comes up meanwhile, by the code behind Airflow's own page.
-
-    :param since: also one that has waited since then; another test may have left one open before.
-    """
-    from airflow.utils.state import TaskInstanceState
-
-    if not hasattr(TaskInstanceState, "AWAITING_INPUT"):
-        pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above; it takes two seconds
-        import airflow.api_fastapi.core_api.routes.public.hitl  # noqa: F401
-    stop = threading.Event()
-    person = threading.Thread(target=_answer, args=(choice, since or datetime.now(UTC), stop), name="release-manager")
-    person.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        person.join()
-
-
-def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
-    from airflow.utils.session import create_session
-    from sqlalchemy.exc import OperationalError
-
-    seen: UUID | None = None
-    answered: UUID | None = None
-    while not stop.wait(0.05):
-        # A database that is locked just then is asked again: the run waits for an answer for ever.
-        with suppress(OperationalError), create_session() as session:
-            if answered is not None:
-                _let_go_on(answered, session)
-            before, asked = seen, _open_question(since, session)
-            seen = asked.id if asked is not None else None
-            # At the second look: DAG.test reads and writes the task once more when its process has ended, and an
-            # answer that came in between is gone.
-            if asked is not None and seen == before:
-                _answer_question(asked, choice, session)
-                session.commit()  # what is rolled back was not answered
-                answered = seen
-
-
-def _open_question(since: datetime, session: Session) -> TaskInstance | None:
-    """Return who waits with a question asked since then, not with one that another test left."""
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
-
-    open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
-    waiting = select(TaskInstance).where(
-        TaskInstance.id.in_(open_questions),
-        TaskInstance.start_date >= since,
-        TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
-    )
-    found: TaskInstance | None = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
-    return found
-
-
-def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
-    from airflow.api_fastapi.app import create_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-
-    create_auth_manager()  # a test of the API server takes it away with its app; it says who may answer
-    update_hitl_detail(
-        dag_id=ti.dag_id,
-        dag_run_id=ti.run_id,
-        task_id=ti.task_id,
-        update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
-        user=SimpleAuthManagerUser(username="release-manager", role="admin"),
-        session=session,
-    )
-
-
-def _let_go_on(ti_id: UUID, session: Session) -> None:
-    """Let an answered task go on that waits once more.
-
-    ``DAG.test`` writes a task's state again when its process has ended. Where the answer came before that, the task is
-    back at its question, which nobody may answer twice; an Airflow that runs for itself writes the state once.
-    """
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import exists, update
-
-    # Who asks once more, as a retry does, has taken the answer back.
-    is_answered = exists().where(HITLDetail.ti_id == TaskInstance.id, HITLDetail.responded_at.is_not(None))
-    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input", is_answered)
-    session.execute(parked.values(state="scheduled"))
 
 
 def calls(journal: list[Entry], *paths: str) -> list[Entry]:

@@ -3,26 +3,34 @@
 ``DAG.test`` goes through in one go. This is its loop, cut open: up to a task, on from there, with Airflow's own Clear
 and Mark in between, so that two runs can be interleaved and a run can be rescued.
 """
-# ruff: noqa: PLC0415  (Airflow is imported where a test needs it)
+# ruff: noqa: PLC0415  (the page's own code takes seconds to import)
 
-from __future__ import annotations
-
+import threading
 import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from airflow.models.dagrun import DagRun, get_or_create_dagrun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import timezone
+from airflow.sdk.definitions.dag import _run_task
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType
+from sqlalchemy import exists, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from tests.airflow_session import PLAIN, a_person_answers, load_release_dag
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow.models.dagrun import DagRun
-    from airflow.sdk import DAG
-    from sqlalchemy.orm import Session
+from tests.airflow_session import PLAIN, load_release_dag
 
 _numbers = count()
 
@@ -44,16 +52,16 @@ class Scheduled:
     _scheduled: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        from airflow.models.dagrun import get_or_create_dagrun
-        from airflow.sdk import timezone
-        from airflow.utils.session import create_session
-        from airflow.utils.state import TaskInstanceState
-        from airflow.utils.types import DagRunTriggeredByType
-
         if self.params.get("approval") and not hasattr(TaskInstanceState, "AWAITING_INPUT"):
             pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
 
-        self.follow(load_release_dag())
+        self._dag = load_release_dag()
+        for task in self._dag.tasks:
+            task.retry_delay = timedelta(0)
+            task.on_failure_callback = [
+                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
+            ]
+        self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(self._dag))
         self.run_id = f"scheduled-{next(_numbers)}"
         now = timezone.utcnow()
         with create_session() as session:
@@ -70,27 +78,11 @@ class Scheduled:
                 session=session,
             )
 
-    def follow(self, dag: DAG) -> None:
-        """Go on with this DAG, as after an edit of its file."""
-        from airflow.serialization.serialized_objects import DagSerialization
-
-        self._dag = dag
-        for task in dag.tasks:
-            task.retry_delay = timedelta(0)
-            task.on_failure_callback = [
-                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
-            ]
-        self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-
     def go_on(self, *, until: str | None = None) -> str:
         """Run what can run, and return the state of the run.
 
         :param until: stop before this task runs; everything that does not wait for it may have run.
         """
-        from airflow.sdk.definitions.dag import _run_task
-        from airflow.utils.session import create_session
-        from airflow.utils.state import DagRunState
-
         with create_session() as session:
             run = self._run(session)
             run.state = DagRunState.RUNNING
@@ -120,9 +112,6 @@ class Scheduled:
 
     def mark(self, task_id: str, state: str) -> None:
         """Press Mark success or Mark failed."""
-        from airflow.utils.session import create_session
-        from airflow.utils.state import TaskInstanceState
-
         with create_session() as session:
             self._scheduled.set_task_instance_state(
                 task_id=task_id, run_id=self.run_id, state=TaskInstanceState(state), session=session
@@ -131,55 +120,21 @@ class Scheduled:
     @property
     def states(self) -> dict[str, str]:
         """Task id → state; ``None`` for one that has not run."""
-        from airflow.utils.session import create_session
-
         with create_session() as session:
             return {ti.task_id: str(ti.state) for ti in self._run(session).get_task_instances(session=session)}
 
     def xcom(self, task_id: str) -> Any:
         """Return what a task returned, the latest time."""
-        from airflow.utils.session import create_session
-
         with create_session() as session:
             return self._run(session).get_task_instance(task_id, session=session).xcom_pull(task_ids=task_id)
 
-    def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
-        """Write an XCom, as whoever may edit the run can."""
-        from airflow.models.xcom import XComModel
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            run = self._run(session)
-            XComModel.set(
-                key,
-                value,
-                dag_id=run.dag_id,
-                task_id=task_id,
-                run_id=self.run_id,
-                map_index=-1,
-                serialize=False,  # as a task's own
-                session=session,
-            )
-
-    def tries(self, task_id: str) -> int:
-        """Return how often a task was tried."""
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            return int(self._run(session).get_task_instance(task_id, session=session).try_number)
-
     def _run(self, session: Session) -> DagRun:
-        from airflow.models.dagrun import DagRun
-        from sqlalchemy import select
-
         run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_id)).one()
         run.dag = self._scheduled
         return run
 
     def _ready(self, run: DagRun, session: Session) -> list[Any]:
         """Return the task instances that may run now, scheduled."""
-        from airflow.sdk import timezone
-
         session.expire_all()
         run.dag = self._scheduled
         schedulable, _ = run.update_state(session=session)
@@ -189,3 +144,83 @@ class Scheduled:
             ti.scheduled_dttm = timezone.utcnow()
         session.commit()
         return [ti for ti in run.get_task_instances(session=session) if ti.state == "scheduled"]
+
+
+@contextmanager
+def a_person_answers(choice: str, *, since: datetime | None = None) -> Iterator[None]:
+    """Answer each question of a whole run that comes up meanwhile, by the code behind Airflow's own page.
+
+    :param since: also one that has waited since then; another test may have left one open before.
+    """
+    if not hasattr(TaskInstanceState, "AWAITING_INPUT"):
+        pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it takes two seconds, and its deprecations are not ours
+        import airflow.api_fastapi.core_api.routes.public.hitl  # noqa: F401
+    stop = threading.Event()
+    person = threading.Thread(target=_answer, args=(choice, since or datetime.now(UTC), stop), name="release-manager")
+    person.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        person.join()
+
+
+def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
+    seen: UUID | None = None
+    answered: UUID | None = None
+    while not stop.wait(0.05):
+        # A database that is locked just then is asked again: the run waits for an answer for ever.
+        with suppress(OperationalError), create_session() as session:
+            if answered is not None:
+                _let_go_on(answered, session)
+            before, asked = seen, _open_question(since, session)
+            seen = asked.id if asked is not None else None
+            # At the second look: DAG.test reads and writes the task once more when its process has ended, and an
+            # answer that came in between is gone.
+            if asked is not None and seen == before:
+                _answer_question(asked, choice, session)
+                session.commit()  # what is rolled back was not answered
+                answered = seen
+
+
+def _open_question(since: datetime, session: Session) -> TaskInstance | None:
+    """Return who waits with a question asked since then, not with one that another test left."""
+    open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
+    waiting = select(TaskInstance).where(
+        TaskInstance.id.in_(open_questions),
+        TaskInstance.start_date >= since,
+        TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
+    )
+    found: TaskInstance | None = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
+    return found
+
+
+def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+
+    create_auth_manager()  # a test of the API server takes it away with its app; it says who may answer
+    update_hitl_detail(
+        dag_id=ti.dag_id,
+        dag_run_id=ti.run_id,
+        task_id=ti.task_id,
+        update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
+        user=SimpleAuthManagerUser(username="release-manager", role="admin"),
+        session=session,
+    )
+
+
+def _let_go_on(ti_id: UUID, session: Session) -> None:
+    """Let an answered task go on that waits once more.
+
+    ``DAG.test`` writes a task's state again when its process has ended. Where the answer came before that, the task is
+    back at its question, which nobody may answer twice; an Airflow that runs for itself writes the state once.
+    """
+    # Who asks once more, as a retry does, has taken the answer back.
+    is_answered = exists().where(HITLDetail.ti_id == TaskInstance.id, HITLDetail.responded_at.is_not(None))
+    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input", is_answered)
+    session.execute(parked.values(state="scheduled"))

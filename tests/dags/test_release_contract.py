@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags import wxa_release
 from airflow_wxa.dags.wxa_release import release_dag
-from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.release import FIELDS
 from airflow_wxa.sandbox import MiniProgram, RunningSandbox
@@ -98,10 +97,17 @@ def triggered(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def test_the_dag_imports_without_any_connection_and_is_the_only_one_of_its_file(airflow_database: object) -> None:
-    bag = DagBag(dag_folder=DAGS / "wxa_release.py")
-    assert bag.import_errors == {}
-    assert list(bag.dags) == ["wxa_release"]
+def test_a_file_builds_one_dag_without_any_connection_and_two_lines_of_ones_own_may_build_several(
+    tmp_path: Path,
+) -> None:
+    lines = "from airflow_wxa.dags.wxa_release import release_dag\ndag = release_dag()\n"
+    (tmp_path / "shop.py").write_text(lines + 'second = release_dag("shop", tags=["shop"])\n', "utf-8")
+    shipped, own = (DagBag(dag_folder=each) for each in (DAGS / "wxa_release.py", tmp_path))
+    assert shipped.import_errors == own.import_errors == {}
+    assert (list(shipped.dags), sorted(own.dags)) == (["wxa_release"], ["shop", "wxa_release"])
+    assert own.dags["shop"].tags == {"shop"}
+    assert own.dags["shop"].task_ids == own.dags["wxa_release"].task_ids
+    assert DAG not in map(type, vars(wxa_release).values()), "an import builds nothing"
 
 
 def test_it_runs_when_asked_as_often_as_there_are_releases_and_retries_what_may_pass(release_dag: DAG) -> None:
@@ -189,12 +195,6 @@ def test_what_the_contract_allows_passes_the_trigger_as_it_is(release_dag: DAG, 
     assert triggered(release_dag, REQUIRED | {name: value})[name] == value
 
 
-def test_two_parses_serialise_alike_so_that_no_parse_makes_a_new_version(release_dag: DAG) -> None:
-    assert json.dumps(serialised(release_dag), sort_keys=True) == json.dumps(
-        serialised(load_release_dag()), sort_keys=True
-    )
-
-
 FRESH = """
 import json, runpy, sys
 from airflow.sdk import DAG, task
@@ -209,9 +209,11 @@ print(json.dumps(written))
 """
 
 
-def test_a_fresh_interpreter_serialises_alike_and_walks_without_a_metadata_database(
+def test_each_parse_serialises_alike_and_a_fresh_interpreter_walks_without_a_metadata_database(
     release_dag: DAG, tmp_path: Path
 ) -> None:
+    kept = json.loads(json.dumps(serialised(release_dag)))
+    assert json.loads(json.dumps(serialised(load_release_dag()))) == kept  # so that no parse makes a new version
     shown = subprocess.run(
         [sys.executable, "-c", FRESH, DAGS / "wxa_release.py"],
         env=os.environ | {"PYTHONHASHSEED": "1", "AIRFLOW_HOME": str(tmp_path)},
@@ -220,7 +222,7 @@ def test_a_fresh_interpreter_serialises_alike_and_walks_without_a_metadata_datab
         capture_output=True,
         text=True,
     )
-    assert json.loads(shown.stdout.splitlines()[-1]) == json.loads(json.dumps(serialised(release_dag)))
+    assert json.loads(shown.stdout.splitlines()[-1]) == kept
     assert not (tmp_path / "airflow.db").exists()
 
 
@@ -288,44 +290,13 @@ def test_outcomes_travel_as_the_contract_says(release: Release) -> None:
 FIXED = {"approval": True, "approvers": ["wu"], "wxa_conn_id": "wxa_default", "webviewdomain": []}
 
 
-def test_an_import_builds_nothing() -> None:
-    assert DAG not in map(type, vars(wxa_release).values())
-
-
-def test_two_lines_in_the_dags_folder_are_one_dag_and_may_be_several(tmp_path: Path, airflow_database: object) -> None:
-    lines = "from airflow_wxa.dags.wxa_release import release_dag\ndag = release_dag()\n"
-    (tmp_path / "shop.py").write_text(lines + 'second = release_dag("shop", tags=["shop"])\n', "utf-8")
-    bag = DagBag(dag_folder=tmp_path)
-    assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["shop", "wxa_release"]
-    assert bag.dags["shop"].tags == {"shop"}
-    assert bag.dags["shop"].task_ids == bag.dags["wxa_release"].task_ids
-
-
-def test_what_the_caller_adds_is_added() -> None:
-    dag = release_dag("shop", default_args={"owner": "lin"}, params={"shop": Param("7", type="string")})
-    assert {(task.owner, task.retries) for task in dag.tasks} == {("lin", 2)}
-    assert dag.params["shop"] == "7"
-
-
-def test_a_fixed_param_is_hidden_and_has_its_value_in_every_run() -> None:
+def test_a_fixed_param_is_hidden_and_has_its_value_in_every_run_and_no_other_at_the_trigger() -> None:
     dag = release_dag(fixed=FIXED)
     assert [dag.params.get_param(name).schema["const"] for name in FIXED] == list(FIXED.values())
     assert {name: triggered(dag, REQUIRED)[name] for name in FIXED} == FIXED
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("approval", False), ("approvers", []), ("approvers", ["wu", "lin"]), ("wxa_conn_id", "other")]
-)
-def test_another_value_is_refused_at_the_trigger_by_name(name: str, value: Any) -> None:
-    with pytest.raises(BAD_PARAM, match=f"Invalid input for param {name}:"):
-        triggered(release_dag(fixed=FIXED), REQUIRED | {name: value})
-
-
-def test_what_cannot_be_fixed_is_refused_when_the_dag_is_built() -> None:
-    with pytest.raises(WxaSpecError) as raised:
-        release_dag(fixed={"approval": "yes", "aprovers": ["lin"], "approvers": "lin"})
-    assert {problem.partition(" ")[0] for problem in raised.value.problems} == {"approval", "aprovers", "approvers"}
+    for name, value in {"approval": False, "approvers": ["wu", "lin"], "wxa_conn_id": "other"}.items():
+        with pytest.raises(BAD_PARAM, match=f"Invalid input for param {name}:"):
+            triggered(dag, REQUIRED | {name: value})
 
 
 def test_no_task_of_a_run_from_before_follows_another_value(wxa_default: RunningSandbox) -> None:

@@ -24,14 +24,13 @@ from airflow_wxa.testing import Walk
 from tests.airflow_session import (
     PLAIN,
     ROOT,
-    a_person_answers,
     connection,
     load_release_dag,
     register_dag,
     run_dag,
     whole_run,
 )
-from tests.dags.scheduled import Scheduled
+from tests.dags.scheduled import Scheduled, a_person_answers
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_roads import ROADS
 from tests.dags.worlds import Arrange, writes
