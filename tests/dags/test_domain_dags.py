@@ -169,16 +169,6 @@ def test_the_question_shows_what_would_be_done_whatever_was_written_into_its_xco
     assert "evil.txt" not in body
 
 
-@pytest.mark.parametrize(("hosts", "word"), [(["https://shop.example.org/x"], "shop.example.org"), ([" "], "hosts")])
-def test_what_is_no_host_is_refused_before_anything_is_sent(
-    wxa_default: RunningSandbox, hosts: list[str], word: str
-) -> None:
-    run = change(hosts=hosts)
-    assert run.state == "failed"
-    assert word in str(run.errors["read_platform_domains"])
-    assert wxa_default.journal == []
-
-
 MANIFEST = f"""
 release:
   template_id: 47

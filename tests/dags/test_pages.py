@@ -6,10 +6,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.api.audit import undocodeaudit
-from airflow_wxa.errors import WxaPlatformSetupError, WxaStateError
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
     WxaAddToTemplateOperator,
     WxaApproveReleaseOperator,
@@ -23,7 +20,7 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import TaskRef
 from tests.airflow_session import ROOT, calls, run_dag
 from tests.dags.own_uploads import release_adopted_trial, release_draft
-from tests.dags.worlds import ORIGIN, online, reviewed_at_once
+from tests.dags.worlds import online, reviewed_at_once
 
 pytestmark = pytest.mark.usefixtures("wxa_default")
 VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
@@ -69,25 +66,6 @@ def test_an_operators_output_has_each_field_of_its_outcome() -> None:
         submit = WxaSubmitAuditOperator(task_id="submit_audit", **VERSION)
         WxaReleaseOperator(task_id="release", auditid=submit.output["auditid"], **VERSION)
     assert submit.multiple_outputs
-
-
-def test_outcomes_of_the_hook_are_plain_dicts_and_its_errors_are_caught_by_their_own_class(
-    wxa_default: RunningSandbox,
-) -> None:
-    hook = WxaHook()
-    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
-        hook.release(**VERSION)
-    with pytest.raises(AirflowFailException, match="template_id"):
-        hook.commit(APPID, "latest", "1.4.0")
-    with pytest.raises(WxaPlatformSetupError, match="errcode 89021"):
-        hook.configure_domains(APPID, "add", ["https://m.elsewhere.com"])
-    assert hook.configure_domains(APPID, "add", [ORIGIN])["after"] == [ORIGIN]
-    assert hook.commit(**VERSION)["outcome"] == "committed"
-    assert hook.commit(**VERSION, withdraw_foreign_audit=True)["outcome"] == "unchanged"
-    # A withdrawal outside of a step says what to use instead.
-    with hook.get_conn() as client, pytest.raises(WxaStateError, match="withdraw_foreign_audit for undocodeaudit"):
-        client.send(undocodeaudit(APPID))
-    assert wxa_default.journal.count("/wxa/undocodeaudit") == 0
 
 
 def uploaded(wechat: RunningSandbox, **upload: Any) -> MiniProgram:

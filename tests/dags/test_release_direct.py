@@ -7,11 +7,11 @@ import pytest
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.sandbox import Fault, Looseness, MiniProgram, Platform, RunningSandbox
+from airflow_wxa.sandbox import Fault, Looseness, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import Release, run_dag
 from tests.dags.stepwise import Stepwise
-from tests.dags.worlds import empty_list, individual, is_online, listed, writes
+from tests.dags.worlds import empty_list, individual, is_online, writes
 
 A, B, H5 = "https://a.merchant.example", "https://b.merchant.example", "https://h5.merchant.example"
 DIRECT: dict[str, Any] = {"domain_mode": "direct", "domain_action": "set"}
@@ -29,11 +29,9 @@ def sent(wechat: RunningSandbox) -> list[tuple[str, list[str]]]:
     return [(body["action"], body["webviewdomain"]) for body in writes(wechat, PATH)]
 
 
-@pytest.mark.parametrize("hosts", [[], ["example.com"]])
 def test_a_second_release_sends_what_differs_and_no_set(
-    release: Release, account: MiniProgram, wxa_default: RunningSandbox, hosts: list[str]
+    release: Release, account: MiniProgram, wxa_default: RunningSandbox
 ) -> None:
-    listed(*hosts)(wxa_default)
     run = release(**DIRECT, webviewdomain=[A])
     assert run.state == "success", run.errors
     assert (run.xcoms["configure_domains"]["added"], run.xcoms["verify_release"]["effective"]) == ([A], [A])
@@ -73,14 +71,6 @@ def test_a_question_names_the_direct_list_and_a_change_behind_it_stops_the_relea
     assert run.states["release"] == "failed"
     assert A in str(run.errors["release"])
     assert wxa_default.journal.count("/wxa/release") == 0
-
-
-def test_86103_hands_over_the_file_before_anything_is_committed(release: Release, platform: Platform) -> None:
-    platform.unverifiable = {"a.merchant.example"}
-    run = release(domain_mode="direct", webviewdomain=[A])
-    assert (run.state, run.states["commit_code"]) == ("failed", "upstream_failed")
-    said = str(run.errors["configure_domains"])
-    assert [word for word in ("86103", "file name", "file content", f"{A}/") if word not in said] == []
 
 
 def test_an_individual_has_none_in_direct_mode_either(release: Release, wxa_default: RunningSandbox) -> None:

@@ -7,9 +7,7 @@ import pytest
 from airflow_wxa.sandbox import MiniProgram, Platform, RunningSandbox
 from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
 from airflow_wxa.sandbox.loose import Looseness
-from airflow_wxa.steps import lag
 from tests.airflow_session import Release
-from tests.dags.stepwise import Stepwise
 
 STAGES = ("check_account", "configure_server_domains", "set_privacy_setting")
 API = {"requestdomain": ["https://api.example.com"]}
@@ -73,25 +71,3 @@ def test_what_the_merchant_must_do_stops_the_run_before_code_as_one_list(
     assert [each for each in named if each not in told] == []
     assert "long ago" not in told
     assert not {"commit", "modify_domain"} & set(sent(wxa_default))
-
-
-def test_server_domains_that_wechat_does_not_take_stop_the_run_before_code(
-    release: Release, wxa_default: RunningSandbox, platform: Platform
-) -> None:
-    platform.without_icp = {"b.example.com"}
-    run = release(server_domains={"requestdomain": ["https://a.example.com", "https://b.example.com"]})
-    assert (run.states["configure_server_domains"], run.states["commit_code"]) == ("failed", "upstream_failed")
-    assert "no_icp_domain https://b.example.com" in str(run.errors["configure_server_domains"])
-    assert "commit" not in sent(wxa_default)
-
-
-def test_a_server_domain_that_the_release_dropped_fails_the_proof(
-    platform: Platform, account: MiniProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
-    run = Stepwise({"server_domains": API})
-    run.go_on(until="release")
-    platform.server_testing, platform.server_published = ["example.org"], ["example.org"]
-    assert run.go_on() == "failed"
-    assert account.release_info is not None
-    assert "requestdomain https://api.example.com" in str(run.errors["verify_release"])
