@@ -1,4 +1,7 @@
-"""WeChat as data: no Airflow, no HTTP client, no clock."""
+"""WeChat as data: no Airflow, no HTTP client, no clock.
+
+The page that describes a call is its endpoint's ``source``, in its file below ``schemas``.
+"""
 
 from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind

@@ -115,8 +115,6 @@ def submit_audit(
     :param privacy_api_not_use: declare that privacy interfaces that the scan found are not used.
     :param form: further fields by WeChat's names, see :data:`AUDIT_FORM`.
     :return: a call whose reply holds ``auditid``.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
     """
     body: dict[str, Any] = {**(form or {}), "privacy_api_not_use": privacy_api_not_use}
     if version_desc:
@@ -125,10 +123,7 @@ def submit_audit(
 
 
 def get_auditstatus(appid: str, auditid: str) -> Call:
-    """Read one sheet: ``status``, and ``reason`` and ``screenshot`` where it was rejected or delayed.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getauditstatus
-    """
+    """Read one sheet: ``status``, and ``reason`` and ``screenshot`` where it was rejected or delayed."""
     return Call.to("get_auditstatus", appid, {"auditid": int(auditid) if auditid.isdecimal() else auditid})
 
 
@@ -151,8 +146,6 @@ def get_material(appid: str, media_id: str) -> Call:
     """Read a screenshot that the reviewer made: the reply's ``image`` is its bytes. 40007: no such material.
 
     :param media_id: one of :attr:`AuditSheet.screenshot`.
-
-    Source: https://developers.weixin.qq.com/doc/offiaccount/Asset_Management/Getting_Permanent_Assets.html
     """
     return Call.to("get_material", appid, {"media_id": media_id})
 

@@ -51,10 +51,7 @@ class Authorisation:
 
 
 def api_start_push_ticket(component_appid: str, component_appsecret: Secret) -> Call:
-    """Ask WeChat to push tickets again; idempotent. The secret's field is spelled ``component_secret`` here.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_startpushticket
-    """
+    """Ask WeChat to push tickets again; idempotent. The secret's field is spelled ``component_secret`` here."""
     return _asked("api_start_push_ticket", component_appid, component_secret=component_appsecret)
 
 
@@ -63,8 +60,6 @@ def api_component_token(component_appid: str, component_appsecret: Secret, ticke
 
     :param ticket: the newest ``component_verify_ticket``; it lives 12 h.
     :return: a call whose reply holds ``component_access_token`` and ``expires_in``.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken
     """
     proof = {"component_appsecret": component_appsecret, "component_verify_ticket": ticket}
     return _asked("api_component_token", component_appid, **proof)
@@ -74,8 +69,6 @@ def api_authorizer_token(component_appid: str, appid: str, refresh_token: Secret
     """Fetch a merchant token; the answer may hold a new refresh token, and the old one dies soon then.
 
     :return: a call whose reply :func:`read_grant` reads.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken
     """
     named = {"authorizer_appid": appid, "authorizer_refresh_token": refresh_token}
     return _asked("api_authorizer_token", component_appid, **named)
@@ -103,10 +96,7 @@ def api_query_auth(component_appid: str, authorization_code: Secret) -> Call:
 
 
 def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
-    """Read a merchant's profile and its grants; 61003 when it did not authorise the platform.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/authorization-management/api_getauthorizerinfo
-    """
+    """Read a merchant's profile and its grants; 61003 when it did not authorise the platform."""
     return _asked("api_get_authorizer_info", component_appid, authorizer_appid=appid)
 
 

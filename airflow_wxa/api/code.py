@@ -324,8 +324,6 @@ def commit(version: CodeVersion, user_desc: str) -> Call:
     r"""Upload code from a template: creates or overwrites the trial version and starts a privacy scan.
 
     ``ext_json`` is a string holding JSON inside the JSON body; an object is 85048.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/code-management/commit.html
     """
     body = {
         "template_id": int(version.template_id),

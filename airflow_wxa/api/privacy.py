@@ -33,8 +33,6 @@ def setprivacysetting(appid: str, privacy_setting: Mapping[str, Any]) -> Call:
     """Write a privacy guide; ``privacy_ver`` 2 goes live with the next release, 1 edits contacts of the live one.
 
     :param privacy_setting: the body, by WeChat's names.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/privacy_config/set_privacy_setting.html
     """
     return Call.to("setprivacysetting", appid, dict(privacy_setting))
 
@@ -44,8 +42,6 @@ def apply_privacy_interface(appid: str, application: Mapping[str, Any]) -> Call:
 
     :param application: ``api_name``, ``content``, and ``url_list``, ``pic_list``, ``video_list``.
     :return: a call whose reply holds ``audit_id``; 61031 says that it is under review already.
-
-    Source: kuiyu/RsCode.WeChat:src/RsCode.WeChat/Component/MpCoding/ApplyPrivacyInterfaceResponse.cs
     """
     return Call.to("apply_privacy_interface", appid, dict(application))
 

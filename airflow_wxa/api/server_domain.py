@@ -89,8 +89,6 @@ def modify_domain(appid: str, action: str, lists: DomainLists | None = None) -> 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
     :return: a call whose reply holds the six lists, and ``invalid_*`` and ``no_icp_domain``: domains that were
         not taken, beside errcode 0.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
     """
     return Call.to("modify_domain", appid, _body(action, lists))
 
@@ -117,8 +115,6 @@ def modify_wxa_server_domain(
     :param published: change the published version as well; 61028 when there is none.
     :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_server_domain``, each hosts
         joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyserverdomain
     """
     body: dict[str, Any] = {"action": action}
     if action != "get":

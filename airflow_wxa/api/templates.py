@@ -58,8 +58,6 @@ def addtotemplate(draft_id: int, template_type: int = 0) -> Call:
     """Make a template of a draft. The answer does not tell which, and a second call makes a second one.
 
     :param template_type: 0 ordinary, 1 standard.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_addtotemplate
     """
     return Call.to("addtotemplate", None, {"draft_id": draft_id, "template_type": template_type})
 

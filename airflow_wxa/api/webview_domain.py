@@ -166,8 +166,6 @@ def setwebviewdomain(appid: str, action: Action, wanted: Iterable[WebviewDomain]
 
     :param action: ``None`` leaves the field out: WeChat then adds every domain of the platform list.
     :param wanted: the domains of ``add``, ``delete`` and ``set``; an array on the wire (a string is 89021).
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
     body: dict[str, Any] = {}
     if action is not None:
@@ -181,8 +179,6 @@ def setwebviewdomain_directly(appid: str, action: str, origins: Iterable[str] = 
     """Change or read a Mini Program's business domains in direct mode; effective after a release.
 
     :return: a call whose reply holds ``webviewdomain``, an array of origins.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomaindirectly
     """
     body: dict[str, Any] = {"action": action}
     if action != "get":
@@ -204,8 +200,6 @@ def modify_wxa_jump_domain(action: Literal["add", "delete", "set", "get"], hosts
     :param hosts: bare hosts.
     :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_jump_h5_domain``, each hosts
         joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
     """
     body: dict[str, Any] = {"action": action}
     if action != "get":

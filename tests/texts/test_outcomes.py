@@ -48,8 +48,8 @@ SAID: list[tuple[Any, str]] = [
         ),
         APPID,
     ),
-    (outcomes.PrivacySettingOutcome("written", APPID, 2), APPID),
-    (outcomes.PrivacySettingOutcome("unchanged", APPID, 1), APPID),
+    (outcomes.PrivacySettingOutcome("written", APPID, 2), "goes live with the release"),
+    (outcomes.PrivacySettingOutcome("unchanged", APPID, 1), "is live"),
     (outcomes.TemplateOutcome("added", 47, 3, "1.4.0", ""), "47"),
     (outcomes.TemplateOutcome("unchanged", 47, 3, "1.4.0", ""), "47"),
     (outcomes.CommitOutcome("committed", *COMMIT), f"1.4.0 of {APPID} is the trial version"),
@@ -68,8 +68,8 @@ SAID: list[tuple[Any, str]] = [
     *[(outcomes.GrayOutcome(word, APPID, 10, "running"), APPID) for word in ("raised", "unchanged")],
     *[(outcomes.GrayOutcome(word, APPID, 10, "deleted"), APPID) for word in ("reverted", "already_reverted")],
     *[(outcomes.WithdrawOutcome(word, APPID, "7", 4), APPID) for word in ("withdrawn", "already_withdrawn")],
-    (outcomes.RollbackOutcome("rolled_back", APPID, "1.3.0", "12"), "1.3.0"),
-    (outcomes.RollbackOutcome("already_rolled_back", APPID, "1.3.0", "12", left=("1.2.0",)), "1.3.0"),
+    (outcomes.RollbackOutcome("rolled_back", APPID, "1.3.0", "12"), "left to roll back to: nothing"),
+    (outcomes.RollbackOutcome("already_rolled_back", APPID, "1.3.0", "12", left=("1.2.0",)), "left to roll back to: 1.2.0"),
 ]
 
 
