@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from airflow_wxa.api.call import Call, of_merchant
-from airflow_wxa.api.webview_domain import normalised_origins, read_hosts
+from airflow_wxa.api.webview_domain import body_of, normalised_origins, read_hosts
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.texts import Text
 
@@ -116,16 +116,12 @@ def modify_wxa_server_domain(
     :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_server_domain``, each hosts
         joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
     """
-    body: dict[str, Any] = {"action": action}
-    if action != "get":
-        body |= {"wxa_server_domain": ";".join(sorted(hosts)), "is_modify_published_together": published}
-    return Call.to("modify_wxa_server_domain", None, body)
+    fields = {"wxa_server_domain": ";".join(sorted(hosts)), "is_modify_published_together": published}
+    return Call.to("modify_wxa_server_domain", None, body_of(action, **fields))
 
 
 def _body(action: str, lists: DomainLists | None) -> dict[str, Any]:
-    if action == "get":
-        return {"action": action}
-    return {"action": action, **{kind: sorted((lists or {}).get(kind, ())) for kind in SERVER_KINDS}}
+    return body_of(action, **{kind: sorted((lists or {}).get(kind, ())) for kind in SERVER_KINDS})
 
 
 def _normalised(kind: str, entries: str | Collection[Any]) -> frozenset[str]:

@@ -161,17 +161,18 @@ def action_problems(name: str, action: Any, given: Collection[Any], *, known: Co
     return [] if given else [f"{name} = {given}: {said} needs at least one"]
 
 
+def body_of(action: str, **lists: Any) -> dict[str, Any]:
+    """Return the body of a call about a list; ``get`` takes nothing else."""
+    return {"action": action} | ({} if action == "get" else lists)
+
+
 def setwebviewdomain(appid: str, action: Action, wanted: Iterable[WebviewDomain] = ()) -> Call:
     """Change or read a Mini Program's business domains (设置业务域名).
 
     :param action: ``None`` leaves the field out: WeChat then adds every domain of the platform list.
     :param wanted: the domains of ``add``, ``delete`` and ``set``; an array on the wire (a string is 89021).
     """
-    body: dict[str, Any] = {}
-    if action is not None:
-        body["action"] = action
-    if action in {"add", "delete", "set"}:
-        body["webviewdomain"] = [domain.origin for domain in sorted(wanted)]
+    body = {} if action is None else body_of(action, webviewdomain=[domain.origin for domain in sorted(wanted)])
     return Call.to("setwebviewdomain", appid, body)
 
 
@@ -180,10 +181,7 @@ def setwebviewdomain_directly(appid: str, action: str, origins: Iterable[str] = 
 
     :return: a call whose reply holds ``webviewdomain``, an array of origins.
     """
-    body: dict[str, Any] = {"action": action}
-    if action != "get":
-        body["webviewdomain"] = sorted(origins)
-    return Call.to("setwebviewdomain_directly", appid, body)
+    return Call.to("setwebviewdomain_directly", appid, body_of(action, webviewdomain=sorted(origins)))
 
 
 #: Read the verification file that a host has to serve at its root before it is set in direct mode: ``file_name`` and
@@ -201,13 +199,10 @@ def modify_wxa_jump_domain(action: Literal["add", "delete", "set", "get"], hosts
     :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_jump_h5_domain``, each hosts
         joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
     """
-    body: dict[str, Any] = {"action": action}
-    if action != "get":
-        body["wxa_jump_h5_domain"] = ";".join(sorted(hosts))
-        # The default changes the testing version only, and merchants of a published platform are checked against
-        # the published one: reports of 89021 after an "add" fit that.
-        body["is_modify_published_together"] = True
-    return Call.to("modify_wxa_jump_domain", None, body)
+    # The default changes the testing version only, and merchants of a published platform are checked against the
+    # published one: reports of 89021 after an "add" fit that.
+    fields = {"wxa_jump_h5_domain": ";".join(sorted(hosts)), "is_modify_published_together": True}
+    return Call.to("modify_wxa_jump_domain", None, body_of(action, **fields))
 
 
 def get_domain_confirmfile() -> Call:

@@ -69,7 +69,7 @@ SAID: list[tuple[Any, str]] = [
     *[(outcomes.GrayOutcome(word, APPID, 10, "deleted"), APPID) for word in ("reverted", "already_reverted")],
     *[(outcomes.WithdrawOutcome(word, APPID, "7", 4), APPID) for word in ("withdrawn", "already_withdrawn")],
     (outcomes.RollbackOutcome("rolled_back", APPID, "1.3.0", "12"), "left to roll back to: nothing"),
-    (outcomes.RollbackOutcome("already_rolled_back", APPID, "1.3.0", "12", left=("1.2.0",)), "left to roll back to: 1.2.0"),
+    (outcomes.RollbackOutcome("already_rolled_back", APPID, "1.3.0", "12", left=("1.2.0",)), "roll back to: 1.2.0"),
 ]
 
 
