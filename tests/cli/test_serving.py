@@ -162,20 +162,13 @@ def test_it_serves_its_connections_only_and_ends_when_asked(environment: Mapping
     assert refused == ["malformed (Connection wxa_default, 1 so far)", "connection (Connection unknown, 1 so far)"]
 
 
-def test_a_connection_that_takes_no_pushes_is_named(environment: Mapping[str, str]) -> None:
-    ended = subprocess.run(
-        [*COMMAND, "--conn-id", "wxa_default", "nobody"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 1
-    assert "the Connection 'nobody' takes no pushes" in ended.stderr
-    assert "'wxa_default'" not in ended.stderr
-
-
-def test_a_store_that_cannot_be_right_is_said(environment: Mapping[str, str]) -> None:
-    wrong = {"AIRFLOW__WXA__SQL_ALCHEMY_CONN": "mysql://host/db"}
-    ended = subprocess.run(COMMAND, env={**environment, **wrong}, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "the store cannot be opened" in ended.stderr
+def test_a_connection_that_takes_no_pushes_and_a_store_that_cannot_be_right_are_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "mysql://host/db")
+    ended = command("receiver", "--port", "0", "--conn-id", "wxa_default", "nobody")
+    ended.refuses("the Connection 'nobody' takes no pushes", "the store cannot be opened")
+    ended.hides("'wxa_default'")
 
 
 @pytest.mark.parametrize(

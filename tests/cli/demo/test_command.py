@@ -95,20 +95,17 @@ def test_a_ticket_that_is_not_taken_makes_exit_code_1_and_leaves_nothing(
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_start_leaves_neither_processes_nor_files(
-    temporary: Path, no_airflow: Path, signum: signal.Signals
-) -> None:
+def test_an_interrupted_start_leaves_neither_processes_nor_files(temporary: Path, no_airflow: Path) -> None:
     no_airflow.write_text(HANGING, "utf-8")
     with subprocess.Popen(DEMO, stdout=subprocess.PIPE, env=dict(os.environ), text=True) as process:
         assert process.stdout is not None
         assert any("database starting" in line for line in process.stdout)
         while not (temporary / "pids").exists() or not (temporary / "pids").read_text("utf-8"):
             time.sleep(0.05)
-        process.send_signal(signum)
+        process.send_signal(signal.SIGHUP)
         shown, _ = process.communicate(timeout=20)
-    assert process.returncode == 128 + signum
-    assert f"interrupted ({signum.name})" in shown
+    assert process.returncode == 128 + signal.SIGHUP
+    assert "interrupted (SIGHUP)" in shown
     assert [path.name for path in temporary.iterdir()] == ["pids"]
     started = [int(pid) for pid in (temporary / "pids").read_text("utf-8").split()]
     # An orphan whose new parent never asks for it stays a zombie.
