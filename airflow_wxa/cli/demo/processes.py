@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import psutil
 
@@ -78,30 +78,12 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(received[0])
 
 
-class Process(Protocol):
-    """A process, as :class:`subprocess.Popen` has it."""
-
-    pid: int
-
-    def poll(self) -> int | None:
-        """Return the exit code; ``None`` while it runs."""
-
-    def wait(self) -> int:
-        """Return the exit code once there is one."""
-
-    def send_signal(self, sig: int) -> None:
-        """Send a signal, unless it has ended."""
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Component:
     """A process that was started, and the file that holds what it says."""
 
     name: str
-    process: Process
+    process: subprocess.Popen[bytes] | Forked
     output: Path
 
     def last_lines(self, count: int = 15) -> str:
@@ -197,7 +179,7 @@ class ForkServer:
                 if self.component.process.poll() is not None:
                     return self.component
                 self._connection.poll(LOOK_SECONDS)
-            component = Component(name=name, process=_Forked(pid, self), output=output)
+            component = Component(name=name, process=Forked(pid, self), output=output)
             self._sessions.components.append(component)
         return component
 
@@ -223,27 +205,22 @@ class ForkServer:
         return forked
 
 
-@dataclass(slots=True)
-class _Forked:
-    """A process of a fork server."""
+class Forked(psutil.Process):  # type: ignore[misc]  # psutil has no types
+    """A process of a fork server, asked like one of :mod:`subprocess`."""
 
-    pid: int
-    server: ForkServer
+    def __init__(self, pid: int, server: ForkServer) -> None:
+        super().__init__(pid)
+        self._server = server
 
     def poll(self) -> int | None:
-        return self.server.exit_code(self.pid)
+        """Return the exit code; ``None`` while it runs."""
+        return self._server.exit_code(self.pid)
 
     def wait(self) -> int:
+        """Return the exit code once there is one."""
         while (code := self.poll()) is None:
             time.sleep(LOOK_SECONDS)
         return code
-
-    def send_signal(self, sig: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, sig)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 def _lives_in(pid: int, sessions: set[int]) -> bool:
