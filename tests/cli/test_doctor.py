@@ -71,6 +71,13 @@ def fault(path: str, errcode: int) -> Callable[[SetUp], None]:
     return lambda set_up: set_up.running.add_fault(Fault(path=path, kind="errcode_before", errcode=errcode, times=None))
 
 
+def env(name: str, value: str | None) -> Callable[[SetUp], None]:
+    """Set a variable of the environment; ``None``: unset it."""
+    return lambda set_up: (
+        set_up.monkeypatch.setenv(name, value) if value is not None else set_up.monkeypatch.delenv(name)
+    )
+
+
 def sql(statement: str) -> Callable[[SetUp], None]:
     def spoil(set_up: SetUp) -> None:
         with closing(sqlite3.connect(set_up.file)) as connection, connection:
@@ -83,33 +90,8 @@ def nobody_listens(set_up: SetUp) -> None:
     set_up.host = "http://127.0.0.1:1"
 
 
-def shown_key(set_up: SetUp) -> None:
-    set_up.monkeypatch.delenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES")
-
-
-def forwards_in_the_open(set_up: SetUp) -> None:
-    set_up.monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://push.example.com")
-
-
-def tls_to_plain_http(set_up: SetUp) -> None:
-    set_up.host = set_up.running.url.replace("http://", "https://")
-
-
-def store_in_a_missing_database(set_up: SetUp) -> None:
-    set_up.store_url = f"sqlite:///{set_up.file.parent}"  # a folder is no database
-
-
-def readable_by_others(set_up: SetUp) -> None:
-    set_up.file.chmod(0o644)
-
-
 def withdraws(set_up: SetUp) -> None:
     set_up.world.withdraw(APPID)
-
-
-def refresh_token_refused(set_up: SetUp) -> None:
-    """Let WeChat refuse every refresh token; its list tells the one that is stored."""
-    fault("/cgi-bin/component/api_authorizer_token", 61023)(set_up)
 
 
 def marked_refused(set_up: SetUp) -> None:
@@ -126,19 +108,7 @@ def wrong_login(set_up: SetUp) -> None:
     set_up.open_store().put_renewals(NOBODY, renewals)
 
 
-def no_source_of_tokens(set_up: SetUp) -> None:
-    set_up.login = set_up.password = ""
-
-
-def another_refreshes_the_platform(set_up: SetUp) -> None:
-    _another_refreshes(set_up, set_up.world.platforms[0])
-
-
-def another_refreshes_the_merchant(set_up: SetUp) -> None:
-    _another_refreshes(set_up, set_up.world.mini_programs[0])
-
-
-def _another_refreshes(set_up: SetUp, account: Platform | MiniProgram) -> None:
+def another_refreshes(set_up: SetUp, account: Platform | MiniProgram) -> None:
     set_up.world.platforms[0].overlap_seconds = 0
     worker = set_up.platform
     worker.client.send(queryquota(APPID))  # both tokens are in the store now
@@ -167,17 +137,29 @@ FAULTS = {
     "extra is no object": Case(field("raw_extra", "[1]"), "connection", ("no JSON object",), "object"),
     "extra is no JSON": Case(field("raw_extra", "{"), "connection", ("no JSON object",), "object"),
     "AES key is shown": Case(
-        shown_key, "shown_secrets", ("extra encoding_aes_key",), "sensitive_var_conn_names", "warning"
+        env("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", None),
+        "shown_secrets",
+        ("extra encoding_aes_key",),
+        "sensitive_var_conn_names",
+        "warning",
     ),
     "pushes go on in the open": Case(
-        forwards_in_the_open, "forward_pushes_to", ("must be https",), "restart the receiver"
+        env("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://push.example.com"),
+        "forward_pushes_to",
+        ("must be https",),
+        "restart the receiver",
     ),
     "no list of merchants": Case(
         fault("/cgi-bin/component/api_get_authorizer_list", 48001), "authorizer_list", ("48001",), "authorise again"
     ),
     "no such URL": Case(field("host", "https://"), "wrong_host", ("no address",), "https://api.weixin.qq.com"),
     "nobody listens": Case(nobody_listens, "unreachable", ("127.0.0.1:1",), "airflow-wxa sandbox"),
-    "no TLS": Case(tls_to_plain_http, "tls", ("speaks no TLS",), "host and port"),
+    "no TLS": Case(
+        lambda s: setattr(s, "host", s.running.url.replace("http://", "https://")),
+        "tls",
+        ("speaks no TLS",),
+        "host and port",
+    ),
     "no DNS": Case(field("host", "https://nowhere.invalid"), "dns", ("nowhere.invalid",), "typing error"),
     "plain http": Case(field("host", "http://api.weixin.qq.com"), "plain_http", ("api.weixin.qq.com",), "https://"),
     "clock 10 min behind": Case(lambda s: s.world.advance(600), "clock", ("10 min behind",), "time synchronisation"),
@@ -220,7 +202,10 @@ FAULTS = {
         platform(daily_limits={"/cgi-bin/component/api_component_token": 0}), "platform_token", ("45009",), "next day"
     ),
     "merchant withdrew": Case(withdraws, "not_authorised", (APPID, "61003"), f"authorise --appid {APPID}"),
-    "refresh token refused": Case(refresh_token_refused, "refresh_token", (APPID, "61023"), "authorise"),
+    # Its list tells the one that is stored.
+    "refresh token refused": Case(
+        fault("/cgi-bin/component/api_authorizer_token", 61023), "refresh_token", (APPID, "61023"), "authorise"
+    ),
     "others are marked refused": Case(marked_refused, "refresh_token", (NOBODY, "1 merchants"), "--import-list"),
     "set 18 missing": Case(merchant(granted_sets={17, 30}), "permission_set_18", (APPID, "17, 30"), "tick set 18"),
     "individual": Case(
@@ -244,23 +229,30 @@ FAULTS = {
         "warning",
     ),
     "audit quota used up": Case(platform(audit_rest=0), "audit_quota", ("85085", "0 of 100"), "服务商助手"),
-    "store unreachable": Case(store_in_a_missing_database, "store", ("does not answer",), "sql_alchemy_conn"),
+    "store unreachable": Case(
+        lambda s: setattr(s, "store_url", f"sqlite:///{s.file.parent}"),  # a folder is no database
+        "store",
+        ("does not answer",),
+        "sql_alchemy_conn",
+    ),
     "store of another key": Case(
         field("keys", [Fernet.generate_key().decode()]), "store", ("another key",), "encryption_keys"
     ),
     "store without a key": Case(field("keys", []), "store", ("no key",), "fernet_key"),
-    "store readable by others": Case(readable_by_others, "store_file", ("mode 0644", "wxa.db"), "chmod 600"),
+    "store readable by others": Case(lambda s: s.file.chmod(0o644), "store_file", ("mode 0644", "wxa.db"), "chmod 600"),
     "AES key too short": Case(extra(encoding_aes_key="abc"), "push_keys", ("it has 3",), "43 letters"),
     "previous AES key too long": Case(
         extra(previous_encoding_aes_key="a" * 44), "push_keys", ("previous_encoding_aes_key", "it has 44"), "43 letters"
     ),
     "half of the push keys": Case(extra(push_token=""), "push_keys", ("push_token is empty",), "Token"),
-    "no source of tokens": Case(no_source_of_tokens, "connection", ("no source",), "login"),
+    "no source of tokens": Case(lambda s: vars(s).update(login="", password=""), "connection", ("no source",), "login"),
     "secret without appid": Case(field("login", ""), "connection", ("component_appid",), "correct the Connection"),
     "another refresher of the platform": Case(
-        another_refreshes_the_platform, "two_refreshers", ("the platform token",), "stop it"
+        lambda s: another_refreshes(s, s.world.platforms[0]), "two_refreshers", ("the platform token",), "stop it"
     ),
-    "another refresher of a merchant": Case(another_refreshes_the_merchant, "two_refreshers", (APPID,), "stop it"),
+    "another refresher of a merchant": Case(
+        lambda s: another_refreshes(s, s.world.mini_programs[0]), "two_refreshers", (APPID,), "stop it"
+    ),
 }
 
 
