@@ -281,6 +281,8 @@ def form_param(text: Text, *, choices: Sequence[str] = (), section: str = "", **
     :param section: key of the heading that it stands below.
     :param schema: JSON Schema of its value, and ``default`` where it has one.
     """
+    if "properties" in schema:  # Airflow checks every schema in each task, but not below a word that is no keyword
+        schema = {"type": schema["type"], "allOf": [{"$ref": "#/whole"}], "whole": schema}
     if choices:
         schema |= {"values_display": {value: as_set(text.of(value)) for value in choices}}
     if section:
