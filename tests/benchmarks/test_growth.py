@@ -11,7 +11,9 @@ process of its own. Counted is CPU: this process and the database's.
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -25,16 +27,19 @@ from sqlalchemy import insert
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress
-from airflow_wxa.fleet.plan import plan_digest
+from airflow_wxa.fleet.manifest import read_manifest
+from airflow_wxa.fleet.plan import AppPlan, Totals, plan_digest
 from airflow_wxa.fleet.summary import Summary, outcomes_csv, rerun_manifest
 from airflow_wxa.fleet.waves import wave_counts
 from airflow_wxa.store import Store, TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app, ledger
+from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from tests.benchmarks.figures import FERNET_KEY, IS_FULL, keep
 from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import appid, manifest, token
+from tests.fleet.test_manifest import Files
 from tests.store.databases import new_postgresql_database
 
 if TYPE_CHECKING:
@@ -158,10 +163,13 @@ def carried(url: str, store_url: str, count: int) -> dict[str, float]:
     def per_shard(task_id: str) -> Callable[[], list[Wake | None]]:
         return lambda: drive.stage(task_id)
 
+    costs.of("fleet check", count, lambda: read_manifest("fleet", Files(fleet=text)))
     costs.of("load_manifest", count, lambda: drive.load(text, SHARD))
     costs.of("plan_release: calls", SHARD, lambda: drive.plan(mine))
-    plan = {"steps": ["configure", "commit", "submit", "release"], "why": "", "own_domains_before": []}
+    plan = {"steps": ["configure", "commit", "submit", "release"], "why": ""}
     costs.of("plan_release: rows", len(others), lambda: all_go_on(stage="plan_release", plan=plan))
+    plans = ((app.appid, AppPlan.from_json(app.plan or {})) for app in fleets.apps(key))
+    costs.of("plan_release: sum", count, lambda: Totals.of(plans))
     costs.of("plan_release: digest", count, lambda: fleets.planned(key, plan_digest("one", fleets.apps(key))))
     costs.of("shards", count, lambda: fleets.shards(key, "rest"))
     costs.of("configure_domains", SHARD, per_shard("configure_domains"))
@@ -172,6 +180,10 @@ def carried(url: str, store_url: str, count: int) -> dict[str, float]:
     all_go_on(done="submit_audit", audit_grant="spent", outcome=None, auditid="1", submitted_at=time.time())
     costs.of("release_rest", SHARD, per_shard("release_rest"))
     assert {app.outcome for app in fleets.apps(key, mine)} == {"released"}
+    costs.of("ledger: last releases", count, lambda: drive.ledger().released_at(PLATFORM))
+    shard = [appid(number) for number in range(SHARD)]
+    costs.of("ledger: of a shard", SHARD, lambda: drive.ledger().since_release(PLATFORM, shard))
+    costs.of("triggers of all shards", count, lambda: [trigger(first) for first in range(0, count, SHARD)])
     costs.of("gates", count, lambda: wave_counts(fleets.counts(key)))
     costs.of("summarize: rows", count, lambda: fleets.end_rest(key, fleet_app.c.position >= 0, "not_reached", "", ""))
     costs.of("summarize: counts", count, lambda: Summary.of(fleets.apps(key)))
@@ -186,6 +198,13 @@ def carried(url: str, store_url: str, count: int) -> dict[str, float]:
     costs.of("accounts: read", SHARD, lambda: platform.preload([]) or store.merchants(PLATFORM, list(drive.tokens)))
     costs.of("accounts: keys", count, store.rotate_keys)
     return costs.by_stage
+
+
+def trigger(first: int) -> str:
+    """Return what Airflow keeps of the trigger of one shard."""
+    sheets = [{"appid": appid(first + at), "auditid": "1234567", "seen_by": 0.0} for at in range(SHARD)]
+    of_run: dict[str, Any] = {"dag_id": "wxa_fleet_release", "run_id": "spring", "wxa_conn_id": "wxa_default"}
+    return json.dumps(WxaFleetTrigger(**of_run, sheets=sheets, poll_seconds=60.0, end_time=0.0).serialize()[1])
 
 
 def written(drive: Drive) -> int:
@@ -211,6 +230,7 @@ def test_no_stage_costs_a_mini_program_more_in_a_larger_fleet(new_store: Callabl
         url = new_store()
         with wechat() as answering:
             rows.append(carried(answering, url, count))
+        print(f"{count:,}: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most")
     del rows[0]
     database = url.partition("+")[0].partition(":")[0]
     first, last = rows[0], rows[-1]
