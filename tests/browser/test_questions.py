@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -15,7 +13,7 @@ from tests.browser.board import APPROVED, FLEET, REJECTED, STUCK
 from tests.browser.conftest import ACCOUNT, Stage, findings, opened, picture
 from tests.browser.managers import DRIFTED, KILLED, ME, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
 from tests.browser.test_board import BOARD
-from tests.plugins.test_api_server import answers, wait_until
+from tests.plugins.test_api_server import api_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,20 +73,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     home = tmp_path_factory.mktemp("airflow")
     airflow = ThrowawayAirflow(home, {}, {}, account=ACCOUNT)
     airflow._passwords.write_text(json.dumps({ME: ACCOUNT["password"]}), "utf-8")
-    (home / "tmp").mkdir()
-    (home / "dags").mkdir()
-    env = airflow.component_env()
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True)
-    fill_week(f"sqlite:///{home / 'wxa.db'}")
-    put_runs(airflow)
-    try:
-        command = [sys.executable, "-m", "airflow", "api-server"]
-        server = airflow.processes.start("api-server", command, env, home / "api-server.out")
-        wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
-        assert server.process.poll() is None, server.last_lines()
+    with api_server(airflow):
+        fill_week(f"sqlite:///{home / 'wxa.db'}")
+        put_runs(airflow)
         yield Stage(airflow=airflow, sandbox=None, is_private=True)  # type: ignore[arg-type]  # (no page asks WeChat)
-    finally:
-        airflow.stop()
 
 
 LOOKS: Final = [(tag, width, theme) for tag in ("en", "zh-CN") for width in (1440, 390) for theme in ("light", "dark")]

@@ -18,7 +18,7 @@ from airflow_wxa.store import Store
 from airflow_wxa.trial_link import PUSH_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
@@ -42,23 +42,24 @@ def airflow(tmp_path: Path, wxa_sandbox: RunningSandbox) -> Iterator[ThrowawayAi
         "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
     }
-    with api_server(tmp_path, environment) as airflow:
+    airflow = ThrowawayAirflow(home=tmp_path, environment=environment)
+    with api_server(airflow):
         yield airflow
 
 
 @contextmanager
-def api_server(home: Path, environment: Mapping[str, str]) -> Iterator[ThrowawayAirflow]:
-    """Run ``airflow api-server`` on a free port while the block runs."""
-    airflow = ThrowawayAirflow(home=home, environment=environment)
-    env = airflow.component_env()
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True)
+def api_server(airflow: ThrowawayAirflow) -> Iterator[None]:
+    """Run the ``airflow api-server`` of an Airflow on a free port while the block runs."""
+    for name in ("dags", "tmp"):
+        (airflow.home / name).mkdir(exist_ok=True)
+    env, command = airflow.component_env(), [sys.executable, "-m", "airflow"]
+    subprocess.run([*command, "db", "migrate"], env=env, check=True, capture_output=True)
     try:
-        server = airflow.processes.start(
-            "api-server", [sys.executable, "-m", "airflow", "api-server"], env, home / "api-server.out"
-        )
+        out = airflow.home / "api-server.out"
+        server = airflow.processes.start("api-server", [*command, "api-server"], env, out)
         wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
         assert server.process.poll() is None, server.last_lines()
-        yield airflow
+        yield
     finally:
         airflow.stop()
 

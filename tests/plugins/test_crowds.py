@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, MERCHANT_TOKEN, PUSH_TOKEN
@@ -108,7 +109,8 @@ def test_made_up_pushes_cost_no_look_ups(tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
     }
     now = int(time.time())
-    with running_api_server(tmp_path, environment) as airflow:
+    airflow = ThrowawayAirflow(home=tmp_path, environment=environment)
+    with running_api_server(airflow):
         (passwords,) = tmp_path.glob("simple_auth_manager_passwords*")
         login = {"username": "admin", "password": json.loads(passwords.read_text())["admin"]}
         pushes, pages = asyncio.run(_crowded(airflow.url, login, now))
