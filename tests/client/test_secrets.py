@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import select
+import shutil
 import socket
 import socketserver
 import ssl
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,12 +146,13 @@ class Tunnel(socketserver.StreamRequestHandler):
         host, _, port = asked[0].split()[1].decode().partition(":")
         with socket.create_connection((host, int(port))) as there:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            other = {self.connection: there, there: self.connection}
-            while True:
-                for end in select.select(list(other), [], [])[0]:
-                    if not (data := end.recv(65536)):
-                        return
-                    other[end].sendall(data)
+            back = threading.Thread(target=shutil.copyfileobj, args=(there.makefile("rb", 0), self.wfile))
+            back.start()
+            with suppress(OSError):
+                while data := self.connection.recv(65536):
+                    there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
+            back.join()
 
 
 def test_a_proxy_that_tunnels_sees_its_password_and_no_token(
