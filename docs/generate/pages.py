@@ -279,7 +279,7 @@ def _of_manifest(name: str, **more: str) -> dict[str, Any]:
 
 def nested_rows() -> list[str]:
     """Return the rows about the fields of WeChat's forms."""
-    release = packaged_schema()["properties"]["release"]["properties"]
+    release = manifest_schema()["properties"]["release"]["properties"]
     return [row for name in ("audit_form", "privacy_setting") for row in nested(name, release[name])]
 
 
