@@ -6,6 +6,7 @@ import html
 import json
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -14,7 +15,7 @@ import pytest
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.hooks.store import open_fleets, open_ledger
-from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
+from airflow_wxa.operators.approval import kind_of
 from airflow_wxa.plugins.board import acting
 from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.sandbox import Fault
@@ -89,21 +90,23 @@ def test_a_question_is_answered_once_it_has_settled_and_if_the_ledger_knows_it(p
 
 
 @pytest.mark.parametrize("set_language", ["en", "zh"])
-def test_a_question_is_read_in_its_readers_language(page: Page, set_language: str) -> None:
+@pytest.mark.parametrize("asks", ["platform_list", "of a team, without words"])
+def test_a_question_is_read_in_its_readers_language(page: Page, asks: str, set_language: str) -> None:
     facts = told("run", action="add", hosts=["new.example.com"]) | told("ledger", goes_offline={})
     facts |= told("WeChat", testing=None, published=["m.example.com"], verification_file=None)
+    words = partial(kind_of(asks).words, Question(asks, facts))
     with speaking(set_language):
-        subject, body = WxaApprovePlatformDomainOperator.words(Question("platform_list", facts))
-    run = {"dag_id": DAG, "run_id": f"listed_{set_language}"}
-    asked(page, run["run_id"], question=("platform_list", facts, subject, body))
+        subject, body = words()
+    run = {"dag_id": DAG, "run_id": f"listed_{set_language}_{len(asks)}"}
+    asked(page, run["run_id"], question=(asks, facts, subject, body))
     shown = {lang: page.open("answer", **run, lang=lang).text for lang in ("en", "zh")}
     for lang, other in (("en", "zh"), ("zh", "en")):
         with speaking(lang):
-            mine = html.escape(WxaApprovePlatformDomainOperator.words(Question("platform_list", facts))[0])
+            mine = html.escape(words()[0])
         assert mine in shown[lang]
         assert mine not in shown[other]
     # Words of a team's own are what was asked.
-    own = asked(page, f"own_{set_language}", question=("platform_list", facts, "Ask Wang first?", body))
+    own = asked(page, f"own_{set_language}_{len(asks)}", question=(asks, facts, "Ask Wang first?", body))
     assert "Ask Wang first?" in page.open("answer", dag_id=DAG, run_id=own["run_id"]).text
 
 
