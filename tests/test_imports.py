@@ -81,6 +81,12 @@ def test_imports_point_one_way() -> None:
     } == set()
 
 
+def test_the_sandbox_stands_alone() -> None:
+    modules = {name: path for name, path in MODULES.items() if room_of(name) == "sandbox"}
+    assert {room_of(other) for name in modules for other in imported(name, types=True)} == {"sandbox"}
+    assert [name for path in modules.values() for name, _ in foreign_imports(path) if name.startswith("airflow")] == []
+
+
 def test_no_room_stands_above_itself() -> None:
     list(TopologicalSorter(MAY_IMPORT).static_order())  # raises CycleError, which names the circle
 
@@ -89,7 +95,7 @@ def test_no_module_is_imported_in_a_circle() -> None:
     list(TopologicalSorter({name: imported(name, types=False) - {name} for name in MODULES}).static_order())
 
 
-@pytest.mark.parametrize("package", ["api", "steps", "release", "client", "access", "errors"])
+@pytest.mark.parametrize("package", ["api", "steps", "release", "client", "access", "errors", "sandbox"])
 def test_every_exported_name_is_there_once(package: str) -> None:
     module = importlib.import_module(f"airflow_wxa.{package}")
     assert len(set(module.__all__)) == len(module.__all__)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import airflow_wxa.sandbox
 
-ROOM = Path(airflow_wxa.sandbox.__file__).parent
 USERS_TEST = """
 import json, os, pytest, requests
 
@@ -35,28 +33,6 @@ def test_the_fixtures_come_with_the_module_of_tests_too():
     for name in ("wxa_world", "wxa_sandbox", "wxa_connection", "wxa_default"):
         assert getattr(testing, name) is getattr(pytest_plugin, name)
 """
-
-
-def imported(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
-    return names
-
-
-def test_the_sandbox_imports_no_other_room_and_no_airflow() -> None:
-    names = {name for path in ROOM.rglob("*.py") for name in imported(path)}
-    ours = {name for name in names if name.partition(".")[0] in ("airflow", "airflow_wxa")}
-    assert {name for name in ours if not f"{name}.".startswith("airflow_wxa.sandbox.")} == set()
-
-
-def test_every_exported_name_is_there_once() -> None:
-    names = airflow_wxa.sandbox.__all__
-    assert sorted(set(names)) == names
-    assert [name for name in names if not hasattr(airflow_wxa.sandbox, name)] == []
 
 
 def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path) -> None:
