@@ -195,26 +195,30 @@ def test_a_submission_that_someone_must_fix_is_raised_at_once(script: Script) ->
     assert script.asked[-1] == "submit_audit"
 
 
-def test_61040_on_the_submission_names_the_interfaces(script: Script) -> None:
-    with pytest.raises(WxaInputError, match=r"wx\.getLocation") as raised:
-        submits(script, NO_SHEET, said=61040, scan=CLEAR | {"without_conf_list": LOCATION})
+CURE = r"\n  apply for the right with WxaApplyPrivacyInterfaceOperator, or take"
+
+
+@pytest.mark.parametrize(
+    ("not_used", "scan", "told"),
+    [
+        (
+            False,
+            CLEAR | {"without_conf_list": LOCATION},
+            r"wx\.getLocation[\s\S]*if the code truly does not use",
+        ),
+        # Where "not used" was declared, what can cure it is advised.
+        *((True, scan, CURE) for scan in (CLEAR, CLEAR | {"without_auth_list": LOCATION}, -1)),
+        # It stands as itself where the scan tells no interface.
+        *((False, scan, "submit_audit refused") for scan in (CLEAR, -1, 61039, LOST)),
+    ],
+)
+def test_61040_names_the_interfaces_and_although_not_used_was_declared_what_can_cure_it(
+    script: Script, not_used: bool, scan: Any, told: str
+) -> None:
+    with pytest.raises(WxaInputError, match=told) as raised:
+        submits(script, NO_SHEET, how=Submission(privacy_api_not_use=not_used), said=61040, scan=scan)
     assert raised.value.errcode == 61040
-    assert "if the code truly does not use them, set privacy_api_not_use" in raised.value.next_step
-
-
-@pytest.mark.parametrize("said", [CLEAR, CLEAR | {"without_auth_list": LOCATION}, -1])
-def test_61040_although_not_used_was_declared_advises_what_can_cure_it(script: Script, said: Any) -> None:
-    with pytest.raises(WxaInputError) as raised:
-        submits(script, NO_SHEET, how=Submission(privacy_api_not_use=True), said=61040, scan=said)
-    assert raised.value.next_step.startswith("apply for the right with WxaApplyPrivacyInterfaceOperator, or take")
-    assert "set privacy_api_not_use" not in str(raised.value)
-
-
-@pytest.mark.parametrize("said", [CLEAR, -1, 61039, WxaTransportError("lost")])
-def test_61040_stands_as_itself_where_the_scan_tells_no_interface(script: Script, said: Any) -> None:
-    with pytest.raises(WxaInputError, match="submit_audit refused") as raised:
-        submits(script, NO_SHEET, said=61040, scan=said)
-    assert raised.value.errcode == 61040
+    assert not not_used or "set privacy_api_not_use" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -15,36 +15,30 @@ if TYPE_CHECKING:
 PLATFORM = "wx00000000000000c1"
 
 
-def page(total: int, *numbers: int) -> dict[str, Any]:
+def page(total: Any, *numbers: int) -> dict[str, Any]:
     entries = [{"authorizer_appid": f"wx{number}", "refresh_token": f"r{number}"} for number in numbers]
     return {"total_count": total, "list": entries}
 
 
-def test_pages_that_hold_fewer_than_asked_for_are_followed_to_the_end(script: Script) -> None:
-    found = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=[page(3, 1, 2), page(3, 3)])
-
-    assert found == {f"wx{number}": Secret(f"r{number}") for number in (1, 2, 3)}
-    assert [body["offset"] for body in script.bodies("api_get_authorizer_list")] == [0, 2]
-
-
-def test_an_empty_page_is_the_end_whatever_is_counted(script: Script) -> None:
-    found = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=[page(9, 1), page(9)])
-
-    assert list(found) == ["wx1"]
+@pytest.mark.parametrize(
+    ("pages", "found", "offsets"),
+    [
+        ([page(3, 1, 2), page(3, 3)], [1, 2, 3], [0, 2]),  # pages hold fewer than asked for
+        ([page(9, 1), page(9)], [1], [0, 1]),  # an empty page is the end, whatever is counted
+        ([page("2", 1), page("2", 2)], [1, 2], [0, 1]),
+        # A total that WeChat does not count is read to the empty page.
+        *[([page(total, 1), page(total, 2), page(total)], [1, 2], [0, 1, 2]) for total in (None, {})],
+    ],
+)
+def test_pages_are_followed_to_the_end(script: Script, pages: Any, found: list[int], offsets: list[int]) -> None:
+    tokens = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=pages)
+    assert tokens == {f"wx{number}": Secret(f"r{number}") for number in found}
+    assert [body["offset"] for body in script.bodies("api_get_authorizer_list")] == offsets
 
 
 def test_a_merchant_whose_code_was_never_exchanged_has_no_token(script: Script) -> None:
     unexchanged = {"total_count": 1, "list": [{"authorizer_appid": "wx1", "refresh_token": ""}]}
-
-    assert script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=[unexchanged]) == {}
-
-
-@pytest.mark.parametrize("total", [None, "2", {}])
-def test_a_total_that_wechat_does_not_count_is_read_to_the_empty_page(script: Script, total: Any) -> None:
-    pages = [page(2, 1) | {"total_count": total}, page(2, 2) | {"total_count": total}, page(2) | {"total_count": total}]
-    found = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=pages[: 2 if total == "2" else 3])
-
-    assert list(found) == ["wx1", "wx2"]
+    assert script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=unexchanged) == {}
 
 
 INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}
@@ -64,8 +58,7 @@ def test_an_authorisation_without_tokens_keeps_what_it_says_else(
     script: Script, said: dict[str, Any], token: Secret | None, refresh_token: Secret | None
 ) -> None:
     answer = {"authorization_info": INFO | said}
-    found = script.play(exchange_code(PLATFORM, Secret("code")), api_query_auth=[answer])
-
+    found = script.play(exchange_code(PLATFORM, Secret("code")), api_query_auth=answer)
     assert (found.appid, found.granted) == ("wx1", (18,))
     assert (found.grant.access_token if found.grant else None) == token
     assert (found.grant or found).refresh_token == refresh_token
@@ -76,6 +69,5 @@ def test_a_token_that_does_not_say_how_long_it_lives_lives_as_the_pages_say(
     script: Script, said: Any, seconds: int
 ) -> None:
     answer = {"component_access_token": "t", "expires_in": said}
-    grant = script.play(fetch_platform_token(PLATFORM, Secret("s"), Secret("t")), api_component_token=[answer])
-
+    grant = script.play(fetch_platform_token(PLATFORM, Secret("s"), Secret("t")), api_component_token=answer)
     assert grant.expires_in == seconds

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.api.log_text import log_text
 from airflow_wxa.errors import (
     WxaBusyError,
     WxaError,
@@ -124,30 +125,29 @@ def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]
     assert outcome.to_json() == {"outcome": "clear", "appid": APPID, "without_auth_list": [], "without_conf_list": []}
 
 
+A, B = "wx.getLocation", "wx.chooseAddress"
+
+
 @pytest.mark.parametrize(
-    ("found", "said", "cure"),
+    ("rights", "declared", "cure"),
     [
-        (
-            {"without_auth_list": ["wx.getLocation"]},
-            "without right wx.getLocation, without declaration none",
-            "WxaApplyPrivacyInterfaceOperator",
-        ),
-        (
-            {"without_conf_list": ["wx.chooseAddress"]},
-            "without right none, without declaration wx.chooseAddress",
-            "requiredPrivateInfos",
-        ),
+        ([A], [], ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
+        ([], [B], ("declare them in requiredPrivateInfos", "声明")),
+        ([A], [B], ("those without right with WxaApplyPrivacyInterfaceOperator", "无权限的")),
     ],
 )
-def test_findings_are_named_before_the_submission_is_refused_for_them(
-    script: Script, found: dict[str, Any], said: str, cure: str
+def test_findings_are_named_with_their_cure_before_the_submission_is_refused_for_them(
+    script: Script, rights: list[str], declared: list[str], cure: tuple[str, str]
 ) -> None:
-    with pytest.raises(WxaInputError, match=f"{said}(.|\n)*{cure}") as raised:
-        script.play(privacy_scan(APPID), scan=CLEAR | found)
+    found = CLEAR | {"without_auth_list": rights, "without_conf_list": declared}
+    said = f"without right {', '.join(rights) or 'none'}, without declaration {', '.join(declared) or 'none'}"
+    with pytest.raises(WxaInputError, match=said) as raised:
+        script.play(privacy_scan(APPID), scan=found)
     assert raised.value.errcode == 61040
-    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), scan=CLEAR | found)
+    assert all(each in log_text(raised.value).replace("\n    ", " ") for each in cure)
+    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), scan=found)
     assert outcome.outcome == "clear"  # declared unused, they are shown and no error
-    assert {name: list(getattr(outcome, name)) for name in found} == found
+    assert (list(outcome.without_auth_list), list(outcome.without_conf_list)) == (rights, declared)
 
 
 def test_a_scan_that_runs_is_an_outcome_and_61040_is_clear_only_if_declared_unused(script: Script) -> None:

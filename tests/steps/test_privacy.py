@@ -1,4 +1,4 @@
-"""The privacy guide: written when it differs, as raw UTF-8, and read back; and what cures 61040."""
+"""The privacy guide: written when it differs, as raw UTF-8, and read back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.api.log_text import log_text
 from airflow_wxa.api.privacy import setprivacysetting
 from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import apply_for_privacy_interface, privacy_scan, set_privacy_setting
+from airflow_wxa.steps import apply_for_privacy_interface, set_privacy_setting
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import PrivacySettingOutcome
     from tests.steps.conftest import Script
 
 OWNER = {"contact_email": "ops@example.com", "notice_method": "弹窗", "store_region": "新加坡"}
@@ -23,11 +23,15 @@ GUIDE: dict[str, Any] = {
 TOLD = {**GUIDE, "code_exist": 1, "privacy_list": ["Location"], "errcode": 0}
 
 
+def sets(script: Script, *looks: Any, **said: Any) -> PrivacySettingOutcome:
+    """Write the guide while WeChat shows these, look by look."""
+    return script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=looks, **said)
+
+
 def test_a_guide_is_written_once_and_then_left_alone(script: Script) -> None:
     empty = {"code_exist": 1, "privacy_list": ["Location"], "setting_list": [], "owner_setting": {}}
-    step = set_privacy_setting(APPID, GUIDE)
-    assert script.play(step, getprivacysetting=[empty, TOLD], setprivacysetting=[{}]).outcome == "written"
-    assert script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[TOLD]).outcome == "unchanged"
+    assert sets(script, empty, TOLD, setprivacysetting={}).outcome == "written"
+    assert sets(script, TOLD).outcome == "unchanged"
     assert script.bodies("setprivacysetting") == [GUIDE]
 
 
@@ -63,33 +67,15 @@ def test_what_wechat_would_refuse_is_not_sent(script: Script, wrong: dict[str, A
 def test_what_the_code_collects_and_the_guide_does_not_tell_is_named(script: Script) -> None:
     code = {"privacy_list": ["Location", "Album", "Camera"]}
     with pytest.raises(WxaInputError, match="without text Album, Camera"):
-        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[code])
+        sets(script, code)
 
 
 def test_a_scan_that_runs_is_waited_for_and_another_guide_is_no_success(script: Script) -> None:
     with pytest.raises(WxaBusyError):
-        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[{}], setprivacysetting=[61039])
+        sets(script, {}, setprivacysetting=61039)
     other = {**TOLD, "owner_setting": {**OWNER, "contact_email": "x@y.cn"}}
     with pytest.raises(WxaStateError, match="read back is another one"):
-        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[{}, other], setprivacysetting=[{}])
-
-
-@pytest.mark.parametrize(
-    ("lists", "cure"),
-    [
-        ({"without_auth_list": ["wx.getLocation"]}, ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
-        ({"without_conf_list": ["wx.getLocation"]}, ("declare them in requiredPrivateInfos", "声明")),
-        (
-            {"without_auth_list": ["wx.a"], "without_conf_list": ["wx.b"]},
-            ("those without right with WxaApplyPrivacyInterfaceOperator", "无权限的"),
-        ),
-    ],
-)
-def test_61040_names_its_cure(script: Script, lists: dict[str, list[str]], cure: tuple[str, str]) -> None:
-    with pytest.raises(WxaInputError) as refused:
-        script.play(privacy_scan(APPID), get_code_privacy_info=[lists])
-    assert refused.value.errcode == 61040
-    assert all(each in log_text(refused.value).replace("\n    ", " ") for each in cure)
+        sets(script, {}, other, setprivacysetting={})
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [({"audit_id": 7}, "applied"), (61031, "under_review")])

@@ -11,12 +11,10 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, plan_rollback, roll_back
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps.rollback import RollbackPlan
     from tests.steps.conftest import Script
 
-AROUND: dict[str, Any] = {
-    "setwebviewdomain": [{"webviewdomain": []}],
-    "get_effective_webviewdomain": [{}],
-}
+AROUND: dict[str, Any] = {"own": {"webviewdomain": []}, "effective": {}}
 
 
 def online(version: str, description: str) -> dict[str, Any]:
@@ -26,6 +24,12 @@ def online(version: str, description: str) -> dict[str, Any]:
 def listed(*versions: tuple[int, str, str]) -> dict[str, Any]:
     names = ("app_version", "user_version", "user_desc")
     return {"version_list": [dict(zip(names, each, strict=True)) for each in versions]}
+
+
+def plans(script: Script, description: str, *versions: Any, app_version: str = "", **around: Any) -> RollbackPlan:
+    """Plan a rollback while 1.3.0 of that description is online, and these versions are kept."""
+    step, looks = plan_rollback(APPID, app_version), online("1.3.0", description)
+    return script.play(step, looks=looks, revertcoderelease=listed(*versions), **around)
 
 
 @pytest.mark.parametrize(
@@ -38,39 +42,23 @@ def listed(*versions: tuple[int, str, str]) -> dict[str, Any]:
 )
 def test_one_step_back_is_not_guessed(script: Script, description: str, versions: list[tuple[int, str, str]]) -> None:
     with pytest.raises(WxaSpecError, match=r"(?s)one step back is not clear.*12 \(1\.3\.0\), 11 "):
-        script.play(
-            plan_rollback(APPID),
-            getversioninfo=[online("1.3.0", description)],
-            revertcoderelease=[listed(*versions)],
-        )
+        plans(script, description, *versions)
 
 
 def test_a_version_that_is_named_is_planned_whatever_it_is_called(script: Script) -> None:
-    plan = script.play(
-        plan_rollback(APPID, "12"),
-        getversioninfo=[online("1.3.0", "")],
-        revertcoderelease=[listed((12, "1.3.0", ""), (11, "1.3.0", ""))],
-        **AROUND,
-    )
+    plan = plans(script, "", (12, "1.3.0", ""), (11, "1.3.0", ""), app_version="12", **AROUND)
     assert (plan.target.app_version, [each.app_version for each in plan.others]) == ("12", ["11"])
 
 
 def test_what_is_online_by_both_texts_is_no_step_back(script: Script) -> None:
-    plan = script.play(
-        plan_rollback(APPID),
-        getversioninfo=[online("1.3.0", "fix")],
-        revertcoderelease=[listed((13, "1.3.0", "fix"), (12, "1.3.0", "first"), (11, "1.2.0", ""))],
-        **AROUND,
-    )
+    plan = plans(script, "fix", (13, "1.3.0", "fix"), (12, "1.3.0", "first"), (11, "1.2.0", ""), **AROUND)
     assert plan.target.app_version == "12"
 
 
 def test_nothing_is_rolled_back_that_nobody_has_approved(script: Script) -> None:
-    now = online("1.4.0", "sale")
-    answers: dict[str, Any] = {"getversioninfo": [now], "revertcoderelease": [listed((12, "1.3.0", "fix"))]}
-    plan = script.play(plan_rollback(APPID), **answers, **AROUND)
+    plan = plans(script, "sale", (12, "1.2.0", "fix"), **AROUND)
     refused = WxaStateError("nobody has approved it")
     with pytest.raises(WxaStateError) as raised:
-        script.play(roll_back(plan, Approved("approve", APPID, {})), approved=refused, getversioninfo=[now])
+        script.play(roll_back(plan, Approved("approve", APPID, {})), approved=refused, looks=online("1.3.0", "sale"))
     assert raised.value is refused
     assert script.asked.count("revertcoderelease") == 1  # which listed the versions
