@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import selectors
 import socket
 import socketserver
 import ssl
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -146,13 +145,16 @@ class Tunnel(socketserver.StreamRequestHandler):
         host, _, port = asked[0].split()[1].decode().partition(":")
         with socket.create_connection((host, int(port))) as there:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=shutil.copyfileobj, args=(there.makefile("rb", 0), self.wfile))
-            back.start()
-            with suppress(OSError):
-                while data := self.connection.recv(65536):
-                    there.sendall(data)
-            there.shutdown(socket.SHUT_WR)
-            back.join()
+            other = {self.connection: there, there: self.connection}
+            with selectors.DefaultSelector() as waiting:  # select() knows a thousand files
+                for end in other:
+                    waiting.register(end, selectors.EVENT_READ)
+                while True:
+                    for key, _ in waiting.select():
+                        end: Any = key.fileobj
+                        if not (data := end.recv(65536)):
+                            return
+                        other[end].sendall(data)
 
 
 def test_a_proxy_that_tunnels_sees_its_password_and_no_token(
