@@ -1,2 +1,2 @@
-from tests.airflow_session import airflow_database, wxa_default  # noqa: F401  fixtures
+from tests.airflow_session import wxa_default  # noqa: F401  fixtures
 from tests.triggers.waiting import store, wechat, wxa_world  # noqa: F401  fixtures

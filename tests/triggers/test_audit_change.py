@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 APPID = APPIDS[0]
 LATEST = "/wxa/get_latest_auditstatus"
 NEVER = 1e9
-pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Store
     from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 
-pytestmark = pytest.mark.usefixtures("airflow_database", "wechat")
+pytestmark = pytest.mark.usefixtures("wechat")
 APPID = APPIDS[0]
 
 
@@ -244,7 +244,7 @@ def test_pushes_in_a_row_and_pushes_during_a_look_hurry_the_wait_once(wechat: Ru
     async def hurried() -> list[int]:
         seen = []
         async with shared_connection("wxa_default") as connection:
-            waits = _Waits(waiting_on(APPID, seconds=2, poll_seconds=36_000), connection)
+            waits = _Waits(waiting_on(APPID, seconds=1, poll_seconds=36_000), connection)
             wait = waits._waits[APPID]
             for each in pushes[:2]:  # nobody sleeps yet
                 wait.on_push(each)

@@ -33,7 +33,7 @@ async def longest_block(of: Awaitable[object]) -> float:
     return longest
 
 
-@pytest.mark.usefixtures("airflow_database", "wechat")
+@pytest.mark.usefixtures("wechat")
 def test_ten_thousand_sheets_hold_no_other_trigger_up(monkeypatch: pytest.MonkeyPatch) -> None:
     appids = [f"wx{number:016x}" for number in range(SHEETS)]
     sheets = [{"appid": appid, "auditid": str(AUDITID)} for appid in appids]
