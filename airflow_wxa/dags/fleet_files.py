@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from collections.abc import Iterable
 
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
@@ -15,36 +16,37 @@ log = logging.getLogger(__name__)
 
 def write_files(run: FleetRun, fleets: Fleets) -> dict[str, str]:
     """Write both, and return where; without a place to write to there are none, and the log says so."""
-    folder = _log_folder() / "wxa_fleet" / _safe(run.dag_id) / _safe(run.run_id)
-    written = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        outcomes = folder / "outcomes.csv"
-        with outcomes.open("w", encoding="utf-8", newline="") as file:  # type: ignore[no-untyped-call]
-            file.writelines(outcomes_csv(run, fleets.apps(run.key)))
-        written["outcomes"] = str(outcomes)
-        rerun = folder / "rerun.yaml"
-        rerun.unlink(missing_ok=True)  # of a time when less was finished
-        if text := rerun_manifest(run, fleets.apps(run.key)):
-            if rerun.protocol in ("", "file"):  # private from its first byte on: merchants' ext_json stands in it
-                os.close(os.open(rerun.path, os.O_CREAT | os.O_EXCL, 0o600))
-            rerun.write_text(text, encoding="utf-8")
-            written["rerun manifest"] = str(rerun)
-    except (OSError, ValueError, ImportError) as error:
-        log.warning("no files beside the logs, below %s: %s", folder, error)
-    return written
+    of_run = ("wxa_fleet", run.dag_id, run.run_id)
+    written = {
+        "outcomes": write_file(*of_run, "outcomes.csv", outcomes_csv(run, fleets.apps(run.key))),
+        # Private from its first byte on: merchants' ext_json stands in it.
+        "rerun manifest": write_file(*of_run, "rerun.yaml", rerun_manifest(run, fleets.apps(run.key)), mode=0o600),
+    }
+    return {name: where for name, where in written.items() if where}
 
 
-def write_text(kind: str, dag_id: str, run_id: str, name: str, text: str) -> str:
-    """Write one file of a run, and return where; ``""`` without a place to write to."""
+def write_file(kind: str, dag_id: str, run_id: str, name: str, text: Iterable[str], mode: int = 0o666) -> str:
+    """Write one file of a run in place of an earlier one, and return where.
+
+    :param text: in parts; where there is none, there is no file.
+    :param mode: of the file, where it lies on a disk.
+    :return: ``""`` without a file, or without a place to write to, which the log says.
+    """
     folder = _log_folder() / kind / _safe(dag_id) / _safe(run_id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        file = folder / name
+        file.unlink(missing_ok=True)
+        if not text:
+            return ""
+        if file.protocol in ("", "file"):
+            os.close(os.open(file.path, os.O_CREAT | os.O_EXCL, mode))
+        with file.open("w", encoding="utf-8", newline="") as opened:  # type: ignore[no-untyped-call]
+            opened.writelines(text)
     except (OSError, ValueError, ImportError) as error:
         log.warning("no file beside the logs, below %s: %s", folder, error)
         return ""
-    return str(folder / name)
+    return str(file)
 
 
 def _log_folder() -> ObjectStoragePath:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final
 
@@ -43,6 +44,14 @@ log = logging.getLogger(__name__)
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
 _MOST_REFUSED: Final = 5
 _ACCOUNT_SECONDS: Final = 86400.0  # for which an account with nothing to do is not looked at again
+
+
+@contextmanager
+def at_work() -> Iterator[tuple[Context, Fleets, FleetRun]]:
+    """Give the running task its context, the fleets and its run of them; an error that a person must fix ends it."""
+    context = get_current_context()
+    with failing_at_once():
+        yield context, open_fleets(), fleet_run(context)
 
 
 @task
@@ -88,9 +97,8 @@ def plan_release() -> list[dict[str, Any]]:
 
     Returns the shards that are submitted behind the canary's gate.
     """
-    context = get_current_context()
-    plan_fleet(context, is_asked=bool(context["params"]["approval"]), preflight=_preflight(context))
-    fleets, run = open_fleets(), fleet_run(context)
+    with at_work() as (context, fleets, run):
+        plan_fleet(is_asked=bool(context["params"]["approval"]), preflight=_preflight(context))
     return [] if submits_ahead(run.manifest) else shards_of(fleets, run, *WAVES[1:])
 
 
@@ -102,13 +110,12 @@ def _preflight(context: Context) -> Preflight:
     )
 
 
-def plan_fleet(context: Context, **how: Any) -> None:
+def plan_fleet(**how: Any) -> None:
     """Plan those that nothing was done for yet, and keep it.
 
     :param how: as :func:`~airflow_wxa.fleet.plan.plan_all` takes it.
     """
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(context)
+    with at_work() as (context, fleets, run):
         fleets.planned(run.key, "")  # while it is made anew, no decision on it counts
         # Of a run that ended here, or a plan that was cleared.
         fleets.reopen(run.key, fleet_app.c.done == "", context["ti"].task_id)
@@ -138,9 +145,7 @@ async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: 
 @task.branch(trigger_rule="none_failed_min_one_success")
 def check_platform_list() -> str:
     """Follow the platform's list: registered hosts, or none (89020)."""
-    context = get_current_context()
-    with failing_at_once():
-        run = fleet_run(context)
+    with at_work() as (context, _, run):
         require_approved_plan(context, run)
         _refuse_stopped(run)
         if not _list_is_empty(context, run):
@@ -190,9 +195,7 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
 @task(multiple_outputs=True)
 def register_platform_domains() -> dict[str, Any]:
     """Register hosts for all merchants of the platform, if the manifest asks for it and the list is empty still."""
-    context = get_current_context()
-    with failing_at_once():
-        run = fleet_run(context)
+    with at_work() as (context, _, run):
         require_approved_plan(context, run)
         _refuse_stopped(run)
         if _platform(run).get("on_platform_list_empty") != "register":
@@ -221,9 +224,7 @@ def domain_gate() -> list[dict[str, Any]]:
 
     If the others are submitted behind the canary, only the canary is granted some.
     """
-    context = get_current_context()
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(context)
+    with at_work() as (context, fleets, run):
         require_approved_plan(context, run)
         which = () if submits_ahead(run.manifest) else (fleet_app.c.wave == WAVES[0],)
         without = grant_quota(WxaHook(context["params"]["wxa_conn_id"]), fleets, run, None, *which)
@@ -234,8 +235,7 @@ def domain_gate() -> list[dict[str, Any]]:
 @task(multiple_outputs=True, trigger_rule="all_done")
 def summarize() -> dict[str, Any]:
     """Sum the fleet up; write a CSV file and the manifest of unfinished Mini Programs."""
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(get_current_context())
+    with at_work() as (_, fleets, run):
         _end_rest(fleets, run)
         fleets.end(run.key)
         summary = Summary.of(fleets.apps(run.key))
@@ -261,9 +261,7 @@ def _end_rest(fleets: Fleets, run: FleetRun) -> None:
 @task(multiple_outputs=True)
 def fleet_result() -> dict[str, int]:
     """Make the run's state true."""
-    context = get_current_context()
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(context)
+    with at_work() as (context, fleets, run):
         require_approved_plan(context, run)
         closed = [wave for wave in WAVES if gate_decision(context, run, wave).get("outcome") != "opened"]
         problems = [problem for wave in closed if (problem := gate_problem(fleets, run, wave))]

@@ -16,7 +16,7 @@ from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.values import APPID_PATTERN, csv_cell
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.dags.fleet_files import write_text
+from airflow_wxa.dags.fleet_files import write_file
 from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.fleet.manifest import read_manifest
@@ -45,10 +45,10 @@ _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
 def _params() -> dict[str, Param]:
     return {
         "appids": form_param(
-            Text("param_appids", "title"), default=[], type="array", items={"type": "string", "pattern": APPID_PATTERN}
+            "param_appids", default=[], type="array", items={"type": "string", "pattern": APPID_PATTERN}
         ),
-        "manifest": form_param(Text("param_drift_manifest", "title"), default="", type="string", format="multiline"),
-        "fail_on_drift": form_param(Text("param_fail_on_drift", "title"), default=False, type="boolean"),
+        "manifest": form_param("param_drift_manifest", default="", type="string", format="multiline"),
+        "fail_on_drift": form_param("param_fail_on_drift", default=False, type="boolean"),
         **form_of("wxa_conn_id"),
     }
 
@@ -88,7 +88,7 @@ def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
     writer.writeheader()
     writer.writerows(rows)
     run = context["dag_run"]
-    path = write_text("wxa_domain_drift", run.dag_id, run.run_id, "drift.csv", file.getvalue())
+    path = write_file("wxa_domain_drift", run.dag_id, run.run_id, "drift.csv", file.getvalue())
     with failing_at_once():
         if rows and context["params"]["fail_on_drift"]:
             raise WxaStateError(

@@ -198,10 +198,8 @@ def _gate(wave: str, release: MappedOperator, build_checks: Callable[[], object]
 def _params() -> dict[str, Param]:
     """Return the params of a run: values that no manifest holds."""
     return {
-        "manifest": form_param(Text("param_manifest", "title"), type="string", format="multiline", minLength=1),
+        "manifest": form_param("param_manifest", type="string", format="multiline", minLength=1),
         **form_of("approval"),
-        "shard_size": form_param(
-            Text("param_shard_size", "title"), default=200, type="integer", minimum=1, maximum=2000
-        ),
+        "shard_size": form_param("param_shard_size", default=200, type="integer", minimum=1, maximum=2000),
         **form_of("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id"),
     }

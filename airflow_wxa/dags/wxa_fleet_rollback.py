@@ -10,7 +10,7 @@ from typing import Any, Final
 from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.values import APPID_PATTERN
-from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, summarize
+from airflow_wxa.dags.fleet_tasks import at_work, fleet_result, keep_fleet, plan_fleet, summarize
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
 from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
@@ -21,12 +21,11 @@ from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
 from airflow_wxa.operators.fleet import WxaWaveGateOperator
-from airflow_wxa.operators.fleet_run import fleet_run, shards_of
+from airflow_wxa.operators.fleet_run import shards_of
 from airflow_wxa.release import FIELDS, ReleaseSpec, refuse
 from airflow_wxa.release.dag import failing_at_once, form_of, form_param, params_of
 from airflow_wxa.steps import Step
 from airflow_wxa.store.fleets import ROLLBACK, FleetApp
-from airflow_wxa.texts import Text
 
 _SHARD_SIZE: Final = 200
 _OF_FLEET: Final = ("waves", "pace")  # what a rollback takes of a manifest, its Mini Programs aside
@@ -95,9 +94,7 @@ def _may_be_online(app: FleetApp) -> bool:
 @task
 def plan_rollback() -> list[dict[str, Any]]:
     """Read the versions online and those that can come back, and keep them; returns the shards of the first wave."""
-    context = get_current_context()
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(context)
+    with at_work() as (context, fleets, run):
         on_lost_domains: Any = "ask" if is_approval_wanted(context) else context["params"]["on_lost_domains"]
         known = {
             app.position: (app.given.get("app_version", ""), (app.plan or {}).get("rollback"))
@@ -108,16 +105,16 @@ def plan_rollback() -> list[dict[str, Any]]:
         def plan(position: int, spec: ReleaseSpec) -> Step[AppPlan]:
             return plan_app_rollback(spec, on_lost_domains, *known.get(position, ()))
 
-        plan_fleet(context, plan=plan, unread=("blocked",))
+        plan_fleet(plan=plan, unread=("blocked",))
         return shards_of(fleets, run, "canary")
 
 
 def _params() -> dict[str, Param]:
     return {
-        "run_id": form_param(Text("param_run_to_undo", "title"), default="", type="string"),
-        "manifest": form_param(Text("param_rollback_manifest", "title"), default="", type="string", format="multiline"),
+        "run_id": form_param("param_run_to_undo", default="", type="string"),
+        "manifest": form_param("param_rollback_manifest", default="", type="string", format="multiline"),
         "app_version": form_param(
-            Text("param_app_versions", "title"),
+            "param_app_versions",
             default={},
             type="object",
             patternProperties={APPID_PATTERN: {"type": ["string", "integer"], "pattern": "^[0-9]+$", "minimum": 0}},

@@ -15,20 +15,17 @@ from airflow_wxa.operators import (
     WxaReadPlatformDomainOperator,
 )
 from airflow_wxa.release.dag import form_of, form_param, param, rendered
-from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
     actions = ["add", "delete", "set"]
     return {
-        "action": form_param(
-            Text("param_platform_action", "title"), choices=actions, default="add", type="string", enum=actions
-        ),
-        "hosts": form_param(Text("param_hosts", "title"), type="array", items={"type": "string"}, minItems=1),
-        "approval": form_param(Text("param_platform_approval", "title"), default=True, type="boolean"),
+        "action": form_param("param_platform_action", choices=actions, default="add", type="string", enum=actions),
+        "hosts": form_param("param_hosts", type="array", items={"type": "string"}, minItems=1),
+        "approval": form_param("param_platform_approval", default=True, type="boolean"),
         **form_of("approvers", "approver_must_differ"),
         "platform_conn_id": form_param(
-            Text("param_platform_conn_id", "title"), default="wxa_default", type="string", section="section_connections"
+            "param_platform_conn_id", default="wxa_default", type="string", section="section_connections"
         ),
     }
 

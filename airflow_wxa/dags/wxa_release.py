@@ -94,74 +94,61 @@ def stages(
     :param ready: skips commit_code, or fails it, by the outcome of the domains.
     :param of_audit: more arguments of wait_for_audit.
     """
+
+    def stage(operator: type[BaseOperator], task_id: str, **arguments: Any) -> Any:
+        return operator(task_id=task_id, **within(params_of(operator, **arguments)))
+
     published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
-    commit_code = WxaCommitOperator(task_id="commit_code", **within(params_of(WxaCommitOperator, pre_execute=ready)))
-    check_account = WxaCheckAccountOperator(
-        task_id="check_account",
-        **within(
-            params_of(
-                WxaCheckAccountOperator,
-                guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
-                pre_execute=_ASKED["check_account"],
-            )
-        ),
+    commit_code = stage(WxaCommitOperator, "commit_code", pre_execute=ready)
+    check_account = stage(
+        WxaCheckAccountOperator,
+        "check_account",
+        guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
+        pre_execute=_ASKED["check_account"],
     )
-    configure_server_domains = WxaModifyServerDomainOperator(
-        task_id="configure_server_domains",
+    configure_server_domains = stage(
+        WxaModifyServerDomainOperator,
+        "configure_server_domains",
+        action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
+        server_domains=rendered(server_domains),
+        pre_execute=_ASKED["configure_server_domains"],
         trigger_rule="none_failed",
-        **within(
-            params_of(
-                WxaModifyServerDomainOperator,
-                action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
-                server_domains=rendered(server_domains),
-                pre_execute=_ASKED["configure_server_domains"],
-            )
-        ),
     )
-    wait_for_privacy_scan = WxaPrivacyScanSensor(
-        task_id="wait_for_privacy_scan", **within(params_of(WxaPrivacyScanSensor))
+    wait_for_privacy_scan = stage(WxaPrivacyScanSensor, "wait_for_privacy_scan")
+    set_privacy_setting = stage(
+        WxaSetPrivacySettingOperator, "set_privacy_setting", pre_execute=_ASKED["set_privacy_setting"]
     )
-    set_privacy_setting = WxaSetPrivacySettingOperator(
-        task_id="set_privacy_setting",
-        **within(params_of(WxaSetPrivacySettingOperator, pre_execute=_ASKED["set_privacy_setting"])),
-    )
-    submit_audit = WxaSubmitAuditOperator(
-        task_id="submit_audit",
+    submit_audit = stage(
+        WxaSubmitAuditOperator,
+        "submit_audit",
+        quota_reserve=param("audit_quota_reserve"),
         trigger_rule="none_failed_min_one_success",
-        **within(params_of(WxaSubmitAuditOperator, quota_reserve=param("audit_quota_reserve"))),
     )
-    wait_for_audit = WxaAuditSensor(
-        task_id="wait_for_audit",
-        **within(
-            params_of(
-                WxaAuditSensor,
-                auditid=rendered(submitted),
-                timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
-            )
-        ),
+    wait_for_audit = stage(
+        WxaAuditSensor,
+        "wait_for_audit",
+        auditid=rendered(submitted),
+        timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
         **(of_audit or {}),
     )
-    approve_release = WxaApproveReleaseOperator(
-        task_id="approve_release",
-        **within(params_of(WxaApproveReleaseOperator, pre_execute=_ASKED["approve_release"], **published)),
+    approve_release = stage(
+        WxaApproveReleaseOperator, "approve_release", pre_execute=_ASKED["approve_release"], **published
     )
-    release = WxaReleaseOperator(
-        task_id="release",
+    release = stage(
+        WxaReleaseOperator,
+        "release",
         approval_task_id=approve_release.task_id,
+        pre_execute=only_when_release_is_wanted,
         trigger_rule="none_failed_min_one_success",
-        **within(params_of(WxaReleaseOperator, pre_execute=only_when_release_is_wanted, **published)),
+        **published,
     )
-    verify_release = WxaVerifyReleaseOperator(
-        task_id="verify_release",
-        **within(
-            params_of(
-                WxaVerifyReleaseOperator,
-                webviewdomain=rendered(wanted_online),
-                server_domains=rendered(server_domains_online),
-                individual=rendered(is_individual),
-                released_at=rendered(released_at),
-            )
-        ),
+    verify_release = stage(
+        WxaVerifyReleaseOperator,
+        "verify_release",
+        webviewdomain=rendered(wanted_online),
+        server_domains=rendered(server_domains_online),
+        individual=rendered(is_individual),
+        released_at=rendered(released_at),
     )
     commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
     wait_for_privacy_scan >> set_privacy_setting >> submit_audit

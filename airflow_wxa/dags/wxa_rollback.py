@@ -17,20 +17,19 @@ from airflow_wxa.operators import (
     WxaVerifyRollbackOperator,
 )
 from airflow_wxa.release.dag import form_of, form_param, param, rendered
-from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
     return {
         **form_of("appid"),
         "app_version": form_param(
-            Text("param_app_version", "title"),
+            "param_app_version",
             default=None,
             type=["null", "string", "integer"],
             pattern="^[0-9]*$",
             minimum=0,
         ),
-        "approval": form_param(Text("param_rollback_approval", "title"), default=True, type="boolean"),
+        "approval": form_param("param_rollback_approval", default=True, type="boolean"),
         **form_of("approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id"),
     }
 

@@ -273,19 +273,20 @@ def _of_form(name: str, language: str) -> Mapping[str, Any]:
     return {"description": shown.description, **shown.schema}
 
 
-def form_param(text: Text, *, choices: Sequence[str] = (), section: str = "", **schema: Any) -> Param:
+def form_param(key: str, *, choices: Sequence[str] = (), section: str = "", **schema: Any) -> Param:
     """Return a param whose words in the form are in the language of ``[wxa] language``.
 
-    :param text: the title; parts of the same entry are ``help``, and the words of each choice.
+    :param key: of its texts, or the title with its values: parts are ``title``, ``help``, and the words of each choice.
     :param choices: values that the form offers.
     :param section: key of the heading that it stands below.
     :param schema: JSON Schema of its value, and ``default`` where it has one.
     """
+    title = key if isinstance(key, Text) else Text(key, "title")
     if "properties" in schema:  # Airflow checks every schema in each task, but not below a word that is no keyword
         schema = {"type": schema["type"], "allOf": [{"$ref": "#/whole"}], "whole": schema}
     if choices:
-        schema |= {"values_display": {value: as_set(text.of(value)) for value in choices}}
+        schema |= {"values_display": {value: as_set(title.of(value)) for value in choices}}
     if section:
         schema |= {"section": as_set(Text(section))}
     schema |= {"$schema": _DRAFT_7}
-    return Param(title=as_set(text), description=as_set(text.of("help")), **schema)
+    return Param(title=as_set(title), description=as_set(title.of("help")), **schema)

@@ -78,11 +78,6 @@ class Field:
         """Its purpose, in one or two sentences."""
         return self.title.of("help")
 
-    @property
-    def choices(self) -> Mapping[str, Text]:
-        """Value → its name in the form."""
-        return {value: self.title.of(value) for value in self.values}
-
     def problems(self, value: Any) -> list[str]:
         """Return the problems of a value alone, each with its path."""
         problems = []
