@@ -105,13 +105,14 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection for statements that stand alone."""
-        with self._explained(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            yield connection
+        # Of the connection, not of the engine: SQLAlchemy makes another engine, with listeners, for each such option.
+        with self._explained() as engine, engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a transaction, committed at the end of the block."""
-        with self._explained(), self.engine.begin() as connection:
+        with self._explained() as engine, engine.begin() as connection:
             yield connection
 
     def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -139,10 +140,10 @@ class Database:
         return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[Engine]:
         engine = self.engine
         try:
-            yield
+            yield engine
         # The driver's own: of a connection that is dead when it is given back.
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise unreachable(engine, error) from None
@@ -312,7 +313,7 @@ def _file_of(engine: Engine) -> tuple[int, int] | None:
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
     try:
-        file = Path(engine.url.database).stat()
+        file = os.stat(engine.url.database)  # noqa: PTH116  (each statement asks, and a Path takes four times as long)
     except OSError:
         return None
     return file.st_dev, file.st_ino
