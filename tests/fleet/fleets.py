@@ -14,12 +14,15 @@ from airflow_wxa.sandbox.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.sandbox.server import RunningSandbox
 
     #: Takes a world, or the number of Mini Programs in one.
     Serves = Callable[["World | int"], RunningSandbox]
 
 NEVER: Final = 10**6  # polls
+#: Ways of losing the answer to a write, before or after its work.
+LOST: Final[tuple[FaultKind, ...]] = ("drop_before", "drop_after", "errcode_after", "truncated")
 RELEASE: Final[Mapping[str, Any]] = {
     "template_id": 47,
     "user_version": "1.4.0",

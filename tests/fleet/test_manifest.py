@@ -225,15 +225,24 @@ def test_a_param_holds_at_most_a_mebibyte_and_a_file_more() -> None:
     assert [app.appid for app in read("sale.yaml", **{"sale.yaml": text}).apps] == [FIRST]
 
 
-def test_many_entries_are_read_at_the_pace_of_few() -> None:
+def test_many_entries_are_read_at_the_pace_of_few_and_the_collector_rests_meanwhile() -> None:
+    collected: list[str] = []
+
+    def collects(phase: str, _: object) -> None:
+        collected.append(phase)
+
     def seconds_for_each(entries: int) -> float:
         lines = [f"  - {{appid: wx{number:016x}, ext_json: {{ext: {{shop: 'a'}}}}}}" for number in range(entries)]
         text = "\n".join(["apps:", *lines])
+        gc.callbacks.append(collects)
         begin = time.process_time()
         read_document(text, "sale.yaml")
-        return (time.process_time() - begin) / entries
+        ended = time.process_time()
+        gc.callbacks.remove(collects)
+        return (ended - begin) / entries
 
     seconds_for_each(100)
     few = min(seconds_for_each(2_000) for _ in range(3))
-    assert seconds_for_each(60_000) < 2.5 * few
+    assert seconds_for_each(20_000) < 2.5 * few
+    assert collected.count("start") <= 5  # once when it goes on, each time
     assert gc.isenabled()

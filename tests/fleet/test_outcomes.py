@@ -41,8 +41,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("size", "shares"),
-    [(40, {kind: 3 * share for kind, share in SHARES.items()}), pytest.param(2000, SHARES, marks=pytest.mark.load)],
-    ids=["40", "2000"],
+    [(20, {kind: 6 * share for kind, share in SHARES.items()}), pytest.param(2000, SHARES, marks=pytest.mark.load)],
+    ids=["20", "2000"],
 )
 def test_each_mini_program_ends_as_its_kind_must(drive: Drives, size: int, shares: dict[Kind, float]) -> None:
     fleet = seeded_fleet(size, seed=11, shares=shares, loose=Looseness.everything())

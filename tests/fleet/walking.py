@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa import testing
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
     Walks = Callable[..., "Fleet"]
 
 
+@cache
+def _dag() -> DAG:
+    """Return the DAG as it comes; a walk leaves it so."""
+    return fleet_release_dag()
+
+
 class Fleet:
     """A running emulated WeChat, and the DAG on it."""
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox, self.world = sandbox, sandbox.world
-        self.dag = fleet_release_dag()
 
     def release(
         self, text: str = "", *, dag: DAG | None = None, approval: bool = False, shard_size: int = 2, **changes: Any
@@ -41,7 +47,7 @@ class Fleet:
         """
         walk = {name: changes.pop(name) for name in ("answers", "mark_success") if name in changes}
         text = text or manifest(len(self.world.mini_programs), **changes)
-        return run_dag(dag or self.dag, approval=approval, shard_size=shard_size, manifest=text, **walk)
+        return run_dag(dag or _dag(), approval=approval, shard_size=shard_size, manifest=text, **walk)
 
     @property
     def key(self) -> RunKey:
