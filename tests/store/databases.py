@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -117,29 +117,17 @@ def _postgresql() -> Postgresql | str:
         import psycopg2  # noqa: F401, PLC0415  (the extra that users of PostgreSQL install)
     except ModuleNotFoundError:
         return "psycopg2 is not installed (pip install 'airflow-wxa[postgres]')"
-    user, home = SERVER_USER, server_home("wxa-postgresql-")
-    data, port = home / "data", _free_port()
-    made: list[str | Path] = [
-        programs / "initdb",
-        "-D",
-        data,
-        "-A",
-        "trust",
-        "-U",
-        ROLE,
-        "--no-sync",
-        "-E",
-        "UTF8",
-        "--locale=C",
-    ]
-    subprocess.run(made, user=user, cwd=home, check=True, capture_output=True)
+    home, port = server_home("wxa-postgresql-"), _free_port()
+    made: list[str | Path] = [programs / "initdb", "-D", home / "data", "-A", "trust", "-U", ROLE]
+    made += ["--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run(made, **server_user(home), check=True, capture_output=True)
     options = {"fsync": "off", "unix_socket_directories": "", "max_connections": "300", "listen_addresses": "127.0.0.1"}
-    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
+    command: list[str | Path] = [programs / "postgres", "-D", home / "data", "-p", str(port)]
     command += [f"--{name}={value}" for name, value in options.items()]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, user=user, cwd=home, stdout=log, stderr=log)
-    atexit.register(_stop, process, home)
-    _wait_for(port, process, home / "log")
+    until_the_end = ExitStack()
+    until_the_end.callback(shutil.rmtree, home, ignore_errors=True)
+    until_the_end.enter_context(running(home, command, port))
+    atexit.register(until_the_end.close)
     return Postgresql(port)
 
 
@@ -201,13 +189,3 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             engine.dispose()
             return
     raise RuntimeError(f"PostgreSQL did not start: {log.read_text(errors='replace')}")
-
-
-def _stop(process: subprocess.Popen[bytes], home: Path) -> None:
-    process.send_signal(signal.SIGINT)  # "fast": clients are cut off
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    shutil.rmtree(home, ignore_errors=True)
