@@ -101,6 +101,10 @@ class Recipe:
     def client(self) -> WxaClient:
         return WxaClient(Egress(self.host, self.timeout), self.credentials())
 
+    def call(self) -> int:
+        """Call WeChat for the merchant with a client of its own, as another process has, and return the errcode."""
+        return self.client().send(self.merchant_call).errcode
+
     def seen(self, appid: str | None = None) -> Credential:
         seen = self.store().merchant(self.component_appid, self.appid if appid is None else appid)
         assert seen is not None

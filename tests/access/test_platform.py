@@ -77,7 +77,7 @@ def test_two_platforms_in_one_store_use_their_own_tokens(sandbox: RunningSandbox
 
 
 def test_many_tokens_are_known_after_one_look(sandbox: RunningSandbox, recipe: Recipe) -> None:
-    recipe.client().send(recipe.merchant_call)
+    recipe.call()
     credentials = recipe.credentials()
     credentials.preload([recipe.appid, "wx0000000000000009"])
     credentials.store = None  # type: ignore[assignment]  # no second look
@@ -97,7 +97,7 @@ def test_each_refresh_is_counted_also_those_made_together(recipe: Recipe, monkey
 
 
 def test_a_token_is_renewed_before_its_end(sandbox: RunningSandbox, recipe: Recipe) -> None:
-    recipe.client().send(recipe.merchant_call)
+    recipe.call()
     for seconds_left, refreshes in ((700, 1), (500, 2), (3, 3), (-1, 4)):
         recipe.ageing(seconds_left).client().send(recipe.merchant_call)
         assert sandbox.journal.count(AUTHORIZER_TOKEN) == refreshes, seconds_left
@@ -115,11 +115,11 @@ def test_a_short_life_does_not_mean_a_refresh_for_each_call(store_url: str, expi
 def test_a_renewal_that_fails_early_leaves_the_old_token_in_use(
     sandbox: RunningSandbox, recipe: Recipe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recipe.client().send(recipe.merchant_call)
+    recipe.call()
     recipe.ageing(300)
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=45009, times=None))
     for _ in range(3):
-        assert recipe.client().send(recipe.merchant_call).errcode == 0
+        assert recipe.call() == 0
     assert "not renewed early" in caplog.text
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2  # one failed, the others did not ask again at once
     recipe.ageing(300, "")
@@ -132,9 +132,9 @@ def test_a_renewal_that_fails_when_the_old_token_is_over_says_why(sandbox: Runni
     recipe.expired()
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="drop_before", times=3))
     with pytest.raises(WxaTransportError, match="api_authorizer_token got no answer"):
-        recipe.client().send(recipe.merchant_call)
+        recipe.call()
     assert not recipe.seen().is_leased
-    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert recipe.call() == 0
 
 
 def test_a_machine_whose_clock_is_wrong_renews_no_sooner_or_later(recipe: Recipe, sandbox: RunningSandbox) -> None:
@@ -148,7 +148,7 @@ def _call_with_skew(recipe: Recipe, skew: float) -> int:
     now = time.time
     time.time = lambda: now() + skew
     try:
-        return recipe.client().send(recipe.merchant_call).errcode
+        return recipe.call()
     finally:
         time.time = now
 
@@ -159,7 +159,7 @@ def _call_with_skew(recipe: Recipe, skew: float) -> int:
 def test_a_refused_token_is_renewed_once_and_the_call_repeated_once(sandbox: RunningSandbox, recipe: Recipe) -> None:
     for number, errcode in enumerate((40001, 40014, 42001), start=1):
         sandbox.add_fault(Fault(path=VERSION_INFO, kind="errcode_before", errcode=errcode))
-        assert recipe.client().send(recipe.merchant_call).errcode == 0
+        assert recipe.call() == 0
         asked = (sandbox.journal.count(VERSION_INFO), sandbox.journal.count(AUTHORIZER_TOKEN))
         assert asked == (2 * number, 1 + number), errcode
 
@@ -192,7 +192,7 @@ def test_a_refused_platform_token_is_renewed_in_the_middle_of_a_refresh(
     sandbox: RunningSandbox, recipe: Recipe
 ) -> None:
     recipe.expired("").ageing(7000, "")
-    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert recipe.call() == 0
     assert counts(sandbox) == (1, 2, 0)
 
 
@@ -200,25 +200,22 @@ def test_a_refused_platform_token_is_renewed_in_the_middle_of_a_refresh(
 def test_a_wechat_that_always_answers_40001_is_asked_twice_and_refreshed_for_once(
     sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
 ) -> None:
+    def call() -> None:
+        with pytest.raises(WxaCredentialError, match="airflow wxa doctor") as error:
+            asyncio.run(send_async(recipe)) if asynchronous else recipe.call()
+        assert error.value.errcode == 40001
+
     sandbox.add_fault(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
     recipe.credentials().token(recipe.appid)
     for number in (1, 2, 3):
-        with pytest.raises(WxaCredentialError, match="airflow wxa doctor") as error:
-            asyncio.run(send_async(recipe)) if asynchronous else recipe.client().send(recipe.merchant_call)
-        assert error.value.errcode == 40001
+        call()
         assert sandbox.journal.count(VERSION_INFO) == 2 * number
         assert counts(sandbox) == (1, 1 + number, 0)
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_wechat_that_answers_40001_to_everything_ends_soon(
-    sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
-) -> None:
     sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=40001, times=None))
-    for number in (1, 2, 3):
-        with pytest.raises(WxaCredentialError, match="airflow wxa doctor"):
-            asyncio.run(send_async(recipe)) if asynchronous else recipe.client().send(recipe.merchant_call)
-        assert len(sandbox.journal) == number  # the first request of the chain, and no other
+    recipe.expired().expired("")
+    for number in (1, 2, 3):  # of everything: the first request of the chain, and no other
+        call()
+        assert (*counts(sandbox), sandbox.journal.count(VERSION_INFO)) == (1 + number, 4, 0, 6)
 
 
 async def send_async(recipe: Recipe, credentials: PlatformCredentials | None = None) -> int:
@@ -231,7 +228,7 @@ async def send_async(recipe: Recipe, credentials: PlatformCredentials | None = N
 
 def test_a_dead_refresh_token_is_healed_from_the_list_once(sandbox: RunningSandbox, recipe: Recipe) -> None:
     sandbox.world.mini_programs[0].refresh_token = "changed elsewhere"
-    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert recipe.call() == 0
     assert counts(sandbox) == (1, 2, 1)
     stored = recipe.seen().renewal
     assert stored is not None
@@ -242,7 +239,7 @@ def test_a_refresh_token_that_the_list_cannot_mend_needs_the_merchant(sandbox: R
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61023, times=None))
     for _ in range(2):
         with pytest.raises(WxaCredentialError, match=rf"authorise[\s\S]*--appid {recipe.appid}[\s\S]*link") as error:
-            recipe.client().send(recipe.merchant_call)
+            recipe.call()
         assert (error.value.errcode, error.value.retryable) == (61023, False)
         assert recipe.seen().state == "refused"
     assert counts(sandbox) == (1, 1, 1)
@@ -259,7 +256,7 @@ def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: R
     with serve(world) as running:
         recipe = Recipe(running.url, store_url)
         recipe.store().put_renewals(recipe.component_appid, {"": Secret(TICKET)})
-        assert recipe.client().send(recipe.merchant_call).errcode == 0
+        assert recipe.call() == 0
         assert len(recipe.store().merchants(recipe.component_appid)) == 1201
         assert running.journal.count(LIST) == 3
 
@@ -269,15 +266,15 @@ def test_a_refusal_is_remembered_for_ten_minutes_and_then_looked_at_again(
 ) -> None:
     recipe.refused(590)
     with pytest.raises(WxaCredentialError, match=r"WeChat said so 59\d s ago[\s\S]*airflow wxa authorise"):
-        recipe.client().send(recipe.merchant_call)
+        recipe.call()
     assert len(sandbox.journal) == 0
     recipe.refused(601)
-    assert recipe.client().send(recipe.merchant_call).errcode == 0  # authorised again, and nobody told us
+    assert recipe.call() == 0  # authorised again, and nobody told us
     assert sandbox.journal.count(LIST) == 1
     sandbox.world.withdraw(recipe.appid)
     recipe.refused(601)
     with pytest.raises(WxaCredentialError, match=r"No refresh token is stored[\s\S]*airflow wxa authorise"):
-        recipe.client().send(recipe.merchant_call)
+        recipe.call()
     assert sandbox.journal.count(LIST) == 2
 
 
@@ -342,7 +339,7 @@ def test_a_merchant_that_withdrew_is_marked_and_stays_so(sandbox: RunningSandbox
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61003))
     for _ in range(2):
         with pytest.raises(WxaPermissionError, match="airflow wxa authorise") as error:
-            recipe.client().send(recipe.merchant_call)
+            recipe.call()
         assert error.value.errcode == 61003
         assert recipe.seen().state == "withdrawn"
 
@@ -388,7 +385,7 @@ def test_a_ticket_that_is_refused_says_how_to_get_another(
     if errcode == 61006:
         recipe.store().put_renewals(recipe.component_appid, {"": Secret("damaged")})
     with pytest.raises(WxaCredentialError, match=words) as error:
-        recipe.client().send(recipe.merchant_call)
+        recipe.call()
     assert error.value.errcode == errcode
 
 

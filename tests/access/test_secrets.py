@@ -46,7 +46,7 @@ def test_whatever_fails_tells_no_secret(
     with serve(world) as sandbox:
         for number, (path, kind) in enumerate(failures, start=1):
             recipe = Recipe(sandbox.url, f"sqlite:///{tmp_path / 'wxa.db'}", number).imported()
-            recipe.client().send(recipe.merchant_call)
+            recipe.call()
             recipe.expired().expired("")
             sandbox.add_fault(Fault(path=path, kind=kind, times=None))
             credentials = recipe.credentials()

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 REFRESHERS = [(4, 4), pytest.param(8, 8, marks=pytest.mark.chaos), pytest.param(64, 1, marks=pytest.mark.chaos)]
 
 
-def call_merchant(recipe: Recipe) -> int:
-    return recipe.client().send(recipe.merchant_call).errcode
-
-
 def call_platform(recipe: Recipe) -> int:
     return recipe.client().send(recipe.platform_call).errcode
 
@@ -41,7 +37,7 @@ def test_refreshers_of_an_expired_token_make_one_refresh(
     sandbox: RunningSandbox, recipe: Recipe, processes: int, threads: int
 ) -> None:
     recipe.expired()
-    assert together(processes, in_threads, threads, call_merchant, recipe) == [[0] * threads] * processes
+    assert together(processes, in_threads, threads, Recipe.call, recipe) == [[0] * threads] * processes
     assert (sandbox.journal.count(AUTHORIZER_TOKEN), sandbox.journal.count(COMPONENT_TOKEN)) == (1, 1)
     assert sandbox.journal.count("/wxa/getversioninfo") == processes * threads
     recipe.expired("")
@@ -52,9 +48,9 @@ def test_refreshers_of_an_expired_token_make_one_refresh(
 def test_processes_whose_token_was_replaced_by_somebody_make_one_refresh(
     sandbox: RunningSandbox, recipe: Recipe
 ) -> None:
-    call_merchant(recipe)
+    recipe.call()
     sandbox.world.mini_programs[0].issued.clear()  # what everybody remembers is not the latest any more: 40001
-    assert together(4, call_merchant, recipe) == [0] * 4
+    assert together(4, Recipe.call, recipe) == [0] * 4
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
 
 
@@ -74,7 +70,7 @@ def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
 ) -> None:
     recipe = Recipe(sandbox.url, store_url, number=2).imported()
     recipe.store()._database.write(credential.delete().where(credential.c.appid == recipe.appid))
-    assert together(4, call_merchant, recipe) == [0] * 4
+    assert together(4, Recipe.call, recipe) == [0] * 4
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
     assert sandbox.journal.count(LIST) == 1
 
@@ -91,7 +87,7 @@ def test_whoever_waits_gets_the_token_as_soon_as_it_is_stored(sandbox: RunningSa
     seen = recipe.expired().seen()
     assert recipe.store().take_lease(seen, "somebody else", 30)
     got: list[int] = []
-    waiting = threading.Thread(target=lambda: got.append(call_merchant(recipe)))
+    waiting = threading.Thread(target=lambda: got.append(recipe.call()))
     waiting.start()
     waiting.join(0.2)
     assert got == []
