@@ -5,7 +5,7 @@ import socketserver
 import ssl
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ from airflow_wxa.sandbox.testing import APPID
 from tests.client.conftest import CANARY
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
@@ -29,6 +30,16 @@ TOKENS = FixedTokens({APPID: CANARY})
 
 def client(egress: Egress) -> AsyncWxaClient:
     return AsyncWxaClient(egress, TOKENS)
+
+
+@asynccontextmanager
+async def served(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Give the URL of a server that lets each connection be served by this."""
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
 
 
 def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
@@ -41,6 +52,7 @@ def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
     one, another, third = asyncio.run(pools())
     assert one is another
     assert one is not third
+    assert asyncio.run(pools())[0] is not one  # each loop has a pool of its own
 
 
 def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandbox: RunningSandbox) -> None:
@@ -50,7 +62,9 @@ def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandb
         seen = []
         async with client(egress) as one:
             first = one._entered
-            await one.send(getversioninfo(APPID))
+            for _ in range(3):
+                await one.send(getversioninfo(APPID))
+            assert len(first.connector._used) == 1  # one call after the other uses the same connection again
             async with one, client(egress):
                 pass
             seen.append(first.connector.closed)
@@ -60,24 +74,6 @@ def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandb
 
     assert asyncio.run(closed_and_renewed()) == ([False, True], False)
     assert not asynchronous._pools._loops
-
-
-def test_one_after_the_other_uses_the_same_connection_again(wxa_sandbox: RunningSandbox) -> None:
-    async def opened() -> int:
-        async with client(Egress(wxa_sandbox.url)) as one:
-            for _ in range(5):
-                await one.send(getversioninfo(APPID))
-            return len(one._entered.connector._used)
-
-    assert asyncio.run(opened()) == 1
-
-
-def test_each_loop_has_a_pool_of_its_own() -> None:
-    async def mine() -> Connections:
-        async with client(Egress()) as one:
-            return one._entered
-
-    assert asyncio.run(mine()) is not asyncio.run(mine())
 
 
 def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> None:
@@ -160,11 +156,9 @@ def test_a_write_by_get_is_sent_once_where_a_kept_connection_breaks() -> None:
                 writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"errcode":0}')
 
     async def twice() -> None:
-        async with await asyncio.start_server(breaks, "127.0.0.1", 0) as server:
-            host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with client(Egress(host)) as one:
-                await one.send(undocodeaudit(APPID))
-                await one.send(undocodeaudit(APPID))
+        async with served(breaks) as host, client(Egress(host)) as one:
+            await one.send(undocodeaudit(APPID))
+            await one.send(undocodeaudit(APPID))
 
     with pytest.raises(WxaTransportError, match="undocodeaudit got no answer"):
         asyncio.run(twice())
@@ -181,10 +175,8 @@ def test_an_answer_that_comes_in_drops_ends_like_one_that_does_not_come() -> Non
                 await asyncio.sleep(0.02)
 
     async def answer() -> None:
-        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-            host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with client(Egress(host, timeout=0.1)) as one:
-                await one.send(release(APPID))
+        async with served(drip) as host, client(Egress(host, timeout=0.1)) as one:
+            await one.send(release(APPID))
 
     with pytest.raises(WxaTransportError, match=r"release got no answer: no whole answer within 0\.6"):
         asyncio.run(answer())
@@ -203,10 +195,8 @@ def test_no_call_is_answered_by_a_tls_record_that_came_behind_an_answer(certific
             await reader.read()
 
     async def answers() -> list[Any]:
-        async with await asyncio.start_server(twice, "localhost", 0, ssl=tls) as server:
-            host = f"https://localhost:{server.sockets[0].getsockname()[1]}"
-            async with client(Egress(host, ca_bundle=str(certificate))) as one:
-                return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
+        async with served(twice, tls) as host, client(Egress(host, ca_bundle=str(certificate))) as one:
+            return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
 
     assert asyncio.run(answers()) == ["a"] * 3
 
@@ -232,8 +222,7 @@ def test_a_call_that_is_cancelled_at_any_moment_costs_no_later_one(*, through_pr
             return was_cancelled
 
     async def try_each_moment() -> int:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            here = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with served(serve) as here:
             egress = Egress("http://wechat.example", proxy=here) if through_proxy else Egress(here)
             turns = 1
             while await cancelled_after(turns, egress):
