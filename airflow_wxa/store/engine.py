@@ -135,6 +135,16 @@ class Database:
         with self.writing() as connection:
             return connection.execute(statement, values).rowcount
 
+    def count_anew(self, table: Table) -> None:
+        """Let PostgreSQL count a table that many rows have come to.
+
+        Until its autovacuum comes by it takes a new run for empty, and reads all of it by an index for each row asked
+        for; in a large table a run is too small for the autovacuum to come soon.
+        """
+        if self.engine.dialect.name == "postgresql":
+            with suppress(WxaTransportError), self.reading() as connection:  # who may not goes on, slower
+                connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {table.name}")
+
     def insert(self, table: Table) -> Any:
         """Return an insert that knows ``on_conflict_do_nothing``: each dialect has its own."""
         return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)

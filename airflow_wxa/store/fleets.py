@@ -194,6 +194,7 @@ class Fleets(OfStore):
                 self._show(connection, key, fleet_app.c.position >= first)
         with self._database.writing() as connection:
             self._go_on_loading(connection, key, attempt, digest)
+        self._database.count_anew(fleet_app)
         return True
 
     def _go_on_loading(self, connection: Connection, key: RunKey, attempt: str, digest: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
 State = Literal["authorised", "withdrawn", "refused"]
 _PUSH_LOG_SECONDS: Final = 30 * 86400
+_MANY: Final = 1000  # rows that change how PostgreSQL had better read the table
 #: Whatever timeout a Connection sets, nobody waits longer than this for one who was killed while refreshing.
 LONGEST_LEASE_SECONDS: Final = 600
 
@@ -220,6 +221,8 @@ class Store:
         """Store refresh tokens by appid, or the platform's ticket under ``""``: all or none; access tokens are kept."""
         with self._database.writing() as connection:
             self._put_renewals(connection, component_appid, renewals)
+        if len(renewals) > _MANY:
+            self._database.count_anew(credential)
 
     def adopt_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> int:
         """Store refresh tokens of merchants that are not known yet, and return how many were new."""

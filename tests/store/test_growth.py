@@ -105,6 +105,17 @@ def test_a_fleet_is_loaded_granted_and_ended_by_many_small_transactions(
     assert set(ended.values()) == {"not_reached"}
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_run_is_not_taken_for_empty_as_soon_as_it_is_loaded(store_url: str) -> None:
+    fleets = Fleets(store_url)
+    fleets.load(RunKey(KEY.dag_id, "earlier"), PLATFORM, {"release": {}}, "one", APPS)
+    load(fleets)
+    of_run = "EXPLAIN (FORMAT JSON) SELECT * FROM wxa_fleet_app WHERE dag_id = %s AND run_id = %s"
+    with open_engine(store_url).connect() as connection:
+        [plan] = connection.exec_driver_sql(of_run, (KEY.dag_id, KEY.run_id)).scalar_one()
+    assert plan["Plan"]["Plan Rows"] == pytest.approx(COUNT, rel=0.2)
+
+
 def test_rows_of_two_manifests_are_never_mixed(store_url: str) -> None:
     fleets, newer = Fleets(store_url), Fleets(store_url)
 
