@@ -31,7 +31,6 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.pytest_plugin import wxa_connection, wxa_default, wxa_sandbox, wxa_world
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
 
 
-__all__ = ["Walk", "connection", "walk", "wxa_connection", "wxa_default", "wxa_sandbox", "wxa_world"]
+__all__ = ["Walk", "walk", "wxa_connection", "wxa_default", "wxa_sandbox", "wxa_world"]
 
 _numbers = count(1)
 _FAILED: Final = {"failed", "upstream_failed"}
@@ -357,13 +356,3 @@ _ANSWERS: Final[Mapping[str, Callable[[_Run, Any], Any]]] = {
     "ValidateInletsAndOutlets": lambda _run, _msg: comms.InactiveAssetsResult(inactive_assets=[]),
     "CreateHITLDetailPayload": lambda run, msg: run.ask(msg),
 }
-
-
-def connection(host: str, **changes: Any) -> str:
-    """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
-
-    :param changes: fields of ``extra``; ``None`` leaves one out.
-    """
-    extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
-    kept = {name: value for name, value in extra.items() if value is not None}
-    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})

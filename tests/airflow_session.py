@@ -24,7 +24,7 @@ import pytest
 from jinja2 import Environment
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ os.environ |= {
 from airflow.sdk.execution_time import task_runner  # noqa: E402
 
 from airflow_wxa.testing import Walk as Run  # noqa: E402
-from airflow_wxa.testing import connection, walk  # noqa: E402, F401
+from airflow_wxa.testing import walk  # noqa: E402
 from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
 
 # Airflow builds the schema of a JSON value anew for each field that it renders: a fifth of a walk.
@@ -278,3 +278,13 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Release:
 def calls(journal: list[Entry], *paths: str) -> list[Entry]:
     """Return the calls to these paths, in order."""
     return [entry for entry in journal if entry.path in paths]
+
+
+def connection(host: str, **changes: Any) -> str:
+    """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
+
+    :param changes: fields of ``extra``; ``None`` leaves one out.
+    """
+    extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
+    kept = {name: value for name, value in extra.items() if value is not None}
+    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})

@@ -6,8 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +30,26 @@ from airflow_wxa.sandbox.testing import (
     one_merchant,
 )
 from airflow_wxa.store import Store
-from tests.airflow_session import ROOT, Run
+from tests.airflow_session import ROOT, Release
 from tests.store.databases import new_postgresql_database
 
 BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
 PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
 
 
+@dataclass
 class Server:
     """A token server in a process of its own.
 
     :param url: its ``token_url``.
     :param log: the file of its audit lines; those of a test begin at ``since``.
+    :param worker: the environment of a worker beside it, which has none of its keys.
     """
 
-    def __init__(self, url: str, log: Path) -> None:
-        self.url = url
-        self.log = log
-        self.since = 0
+    url: str
+    log: Path
+    worker: Mapping[str, str]
+    since: int = 0
 
     def said(self) -> str:
         return self.log.read_text()[self.since :]
@@ -61,28 +63,6 @@ class Server:
         return httpx.get(self.url, params=query, headers=headers, trust_env=False)
 
 
-@contextmanager
-def token_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    bearers, log = folder / "bearers.json", folder / "audit.log"
-    hashed = hashlib.sha256(BEARER.encode()).hexdigest()
-    bearers.write_text(json.dumps({"team-a": {"sha256": hashed, "appids": [APPID]}}))
-    bearers.chmod(0o600)
-    program = str(Path(sys.executable).with_name("airflow-wxa"))
-    command = [program, "token-server", "--port", "0", "--conn-id", "wxa_platform", "--bearers", str(bearers)]
-    with log.open("w") as sink:
-        process = subprocess.Popen(
-            command, env=os.environ | environment, stdout=sink, stderr=subprocess.PIPE, text=True
-        )
-        with process:
-            assert process.stderr is not None
-            said = next((line for line in process.stderr if line.startswith("token_url ")), "")
-            try:
-                assert said, "it did not start"
-                yield Server(said.split()[1], log)
-            finally:
-                process.terminate()
-
-
 @pytest.fixture(scope="module")
 def wechat() -> Iterator[RunningSandbox]:
     with serve(one_merchant()) as running:
@@ -90,48 +70,51 @@ def wechat() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture(scope="module")
-def running(
-    wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server, Mapping[str, str]]]:
-    """Start a token server with the platform's keys; and the environment of a worker, which has none of them."""
+def running(wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a token server with the platform's keys."""
+    folder = tmp_path_factory.mktemp("token-server")
+    bearers, log, key = folder / "bearers.json", folder / "audit.log", Fernet.generate_key().decode()
+    hashed = hashlib.sha256(BEARER.encode()).hexdigest()
+    bearers.write_text(json.dumps({"team-a": {"sha256": hashed, "appids": [APPID]}}))
+    bearers.chmod(0o600)
+    program = str(Path(sys.executable).with_name("airflow-wxa"))
+    command = [program, "token-server", "--port", "0", "--conn-id", "wxa_platform", "--bearers", str(bearers)]
     for owner_url in new_postgresql_database():
-        key = Fernet.generate_key().decode()
         store = Store(owner_url, [key])
         store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
         store._database.engine.dispose()
-        server_only = {
+        environment = os.environ | {
             "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(PLATFORM | {"host": wechat.url}),
             "AIRFLOW__WXA__SQL_ALCHEMY_CONN": owner_url,
             "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
         }
-        with token_server(tmp_path_factory.mktemp("token-server"), server_only) as server:
-            extra = {"token_url": server.url, "token_url_bearer": BEARER}
-            worker = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "extra": extra}
-            yield (
-                server,
-                {
-                    "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(worker),
-                    "AIRFLOW__WXA__SQL_ALCHEMY_CONN": narrow(owner_url),
-                    "AIRFLOW__WXA__ENCRYPTION_KEYS": "",
-                    "AIRFLOW__CORE__FERNET_KEY": "",
-                },
-            )
+        with (
+            log.open("w") as sink,
+            subprocess.Popen(command, env=environment, stdout=sink, stderr=subprocess.PIPE, text=True) as process,
+        ):
+            try:
+                url = next((line.split()[1] for line in process.stderr or () if line.startswith("token_url ")), "")
+                assert url, "it did not start"
+                extra = {"token_url": url, "token_url_bearer": BEARER}
+                conn = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "extra": extra}
+                worker = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(conn)}
+                worker["AIRFLOW__WXA__SQL_ALCHEMY_CONN"] = narrow(owner_url)
+                no_keys = dict.fromkeys(("AIRFLOW__WXA__ENCRYPTION_KEYS", "AIRFLOW__CORE__FERNET_KEY"), "")
+                yield Server(url, log, worker | no_keys)
+            finally:
+                process.terminate()
 
 
 @pytest.fixture
 def server(
-    wxa_default: RunningSandbox,
-    wechat: RunningSandbox,
-    running: tuple[Server, Mapping[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
+    wxa_default: RunningSandbox, wechat: RunningSandbox, running: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
     """Make this process a worker beside the token server."""
-    server, worker = running
-    for name, value in worker.items():
+    for name, value in running.worker.items():
         monkeypatch.setenv(name, value)
     wechat.journal.clear()
-    server.since = len(server.log.read_text())
-    return server
+    running.since = len(running.log.read_text())
+    return running
 
 
 def narrow(owner_url: str) -> str:
@@ -149,7 +132,7 @@ def narrow(owner_url: str) -> str:
     return re.sub(r"//[^@]*@", f"//{role}@", owner_url)
 
 
-def test_a_worker_without_keys_releases(release: Callable[..., Run], server: Server) -> None:
+def test_a_worker_without_keys_releases(release: Release, server: Server) -> None:
     run = release()
     assert run.state == "success", run.errors
     assert run.xcoms["release"]["outcome"] == "released"
@@ -164,7 +147,7 @@ def test_a_worker_without_keys_releases(release: Callable[..., Run], server: Ser
 
 
 def test_what_changes_the_platform_is_refused_before_anything_is_sent(
-    release: Callable[..., Run], server: Server, wechat: RunningSandbox
+    release: Release, server: Server, wechat: RunningSandbox
 ) -> None:
     run = release(on_platform_list_empty="register")
     assert run.states["check_release"] == "failed"
