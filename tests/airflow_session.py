@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from jinja2 import Environment
-from jsonschema import Draft7Validator, Draft202012Validator
 
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
@@ -64,26 +63,12 @@ os.environ |= {
 }
 
 
-from airflow.sdk.execution_time import task_runner  # noqa: E402
-
 from airflow_wxa.testing import Walk as Run  # noqa: E402
-from airflow_wxa.testing import walk  # noqa: E402
+from airflow_wxa.testing import walk, worked_out_once  # noqa: E402
 from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
 
-# Airflow builds the schema of a JSON value anew for each field that it renders: a fifth of a walk.
-task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # type: ignore[attr-defined,assignment]
-
-
-def _check_each_schema_once(draft: Any) -> None:
-    """Remember which schemas are valid: Airflow checks that of every param anew whenever it reads a value."""
-    check, valid = draft.check_schema, set[str]()
-
-    def checked(schema: Mapping[str, Any], **kwargs: Any) -> None:
-        if (text := json.dumps(schema, sort_keys=True)) not in valid:
-            check(schema, **kwargs)
-            valid.add(text)
-
-    draft.check_schema = checked
+worked_out = ExitStack()  # also where no walk is under way, all session long
+worked_out.enter_context(worked_out_once())
 
 
 def _compile_each_template_once() -> None:
@@ -100,8 +85,6 @@ def _compile_each_template_once() -> None:
     Environment.compile = compile_once  # type: ignore[method-assign]
 
 
-_check_each_schema_once(Draft7Validator)  # that of our own DAGs
-_check_each_schema_once(Draft202012Validator)
 _compile_each_template_once()
 
 
