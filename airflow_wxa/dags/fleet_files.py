@@ -28,8 +28,8 @@ def write_files(run: FleetRun, fleets: Fleets) -> dict[str, str]:
 def write_file(kind: str, dag_id: str, run_id: str, name: str, text: Iterable[str], mode: int = 0o666) -> str:
     """Write one file of a run in place of an earlier one, and return where.
 
-    :param text: in parts; where there is none, there is no file.
-    :param mode: of the file, where it lies on a disk.
+    :param text: in parts; an empty one leaves no file.
+    :param mode: of a file on a disk.
     :return: ``""`` without a file, or without a place to write to, which the log says.
     """
     folder = _log_folder() / kind / _safe(dag_id) / _safe(run_id)
