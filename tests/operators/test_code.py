@@ -14,43 +14,31 @@ from airflow_wxa.operators import (
     WxaVerifyReleaseOperator,
 )
 from airflow_wxa.release import FIELDS
-from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls
+from tests.operators.accounts import VERSION, run
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
-VERSION = {"task_id": "t", "appid": APPID, "template_id": "47", "user_version": "1.4.0"}
+pytestmark = pytest.mark.usefixtures("account")
 TOO_LONG = "9" * (FIELDS["user_version"].schema["maxLength"] + 1)
-
-
-@pytest.fixture(autouse=True)
-def quick_review(airflow_database: None, wxa_default: RunningSandbox) -> None:
-    """Scan and audit end at once, so that the operators can follow each other without a sensor between them."""
-    account = wxa_default.world.mini_program(APPID)
-    account.scan_polls = 0
-    account.audit = AuditPlan(polls=0)
-
-
-def run(operator: type[Any], **fields: Any) -> Any:
-    return operator(**VERSION | fields).execute({})
 
 
 def test_one_version_goes_from_commit_to_proof_and_each_may_run_again(wxa_default: RunningSandbox) -> None:
     operators = (WxaCommitOperator, WxaSubmitAuditOperator, WxaReleaseOperator)
-    words = [[run(operator)["outcome"] for _ in range(2)] for operator in operators]
+    words = [[run(operator, **VERSION)["outcome"] for _ in range(2)] for operator in operators]
     assert words == [["committed", "unchanged"], ["submitted", "adopted"], ["released", "already_released"]]
     for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
         assert len(calls(wxa_default.journal, path)) == 1
-    assert run(WxaVerifyReleaseOperator)["release_version"] == "1.4.0"
+    assert run(WxaVerifyReleaseOperator, **VERSION)["release_version"] == "1.4.0"
 
 
 @pytest.mark.parametrize(("user_desc", "sent"), [("spring", "spring [wxa:"), ("", "1.4.0 [wxa:")])
 def test_the_description_is_the_version_unless_one_is_given(
     wxa_default: RunningSandbox, user_desc: str, sent: str
 ) -> None:
-    run(WxaCommitOperator, user_desc=user_desc)
+    run(WxaCommitOperator, **VERSION, user_desc=user_desc)
     (commit,) = calls(wxa_default.journal, "/wxa/commit")
     assert commit.body["user_desc"].startswith(sent)
 

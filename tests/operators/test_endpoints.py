@@ -28,16 +28,16 @@ from airflow_wxa.operators import (
     WxaUndoAuditOperator,
     WxaUploadMediaOperator,
 )
-from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
+from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import calls
+from tests.operators.accounts import VERSION, either, run, submitted
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+    from airflow_wxa.sandbox import MiniProgram, Platform, RunningSandbox
 
-VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 UNDO = "/wxa/undocodeaudit"
 #: Operator, its fields, and what the Mini Program has then.
 PLAIN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
@@ -46,36 +46,14 @@ PLAIN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
     (WxaSetPrefetchDnsDomainOperator, {"prefetch_dns_domain": [{"url": "a"}]}, {"prefetch_dns_domain": [{"url": "a"}]}),
     (WxaSetSupportVersionOperator, {"version": "2.20.1"}, {"support_version": "2.20.1"}),
 ]
-either = pytest.mark.parametrize("account", ["strict", "loose"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
-def account(
-    airflow_database: None,
-    wxa_default: RunningSandbox,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> MiniProgram:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")  # budgets of its own
-    if getattr(request, "param", "strict") == "loose":
-        wxa_default.world.loose = Looseness.everything(undo_of_nothing=False)
-    account = wxa_default.world.mini_program(APPID)
-    account.scan_polls, account.audit = 0, AuditPlan(polls=10**6)
-    platform = wxa_default.world.platforms[0]
+def platform(account: MiniProgram, wxa_default: RunningSandbox) -> Platform:
+    """Return the platform, with a template and a speed-up; the reviewers take their time."""
+    account.audit, platform = AuditPlan(polls=10**6), wxa_default.world.platforms[0]
     platform.templates, platform.speedup_rest = [Template(template_id=48)], 1
-    return account
-
-
-def run(operator: type[Any], **fields: Any) -> Any:
-    return operator(**{"task_id": "t", "appid": APPID} | fields).execute({})
-
-
-def submitted(user_version: str = "1.4.0") -> str:
-    version = VERSION | {"user_version": user_version}
-    run(WxaCommitOperator, **version)
-    auditid: str = run(WxaSubmitAuditOperator, **version, ugc_declare={"scene": [0]})["auditid"]
-    return auditid
+    return platform
 
 
 @either
@@ -94,10 +72,10 @@ def test_a_review_is_sped_up_once(account: MiniProgram) -> None:
     assert account.sheets[-1].sped_up
 
 
-def test_a_template_is_deleted_with_the_platforms_token(wxa_default: RunningSandbox) -> None:
+def test_a_template_is_deleted_with_the_platforms_token(platform: Platform) -> None:
     delete = WxaDeleteTemplateOperator(task_id="t", template_id=48)
     delete.execute({})
-    assert wxa_default.world.platforms[0].templates == []
+    assert platform.templates == []
     with pytest.raises(AirflowFailException, match="85064"):
         delete.execute({})
 

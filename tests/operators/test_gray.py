@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,52 +12,41 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.operators import (
     WxaApproveReleaseOperator,
-    WxaCommitOperator,
     WxaGrayReleaseOperator,
     WxaReleaseOperator,
     WxaRevertGrayReleaseOperator,
-    WxaSubmitAuditOperator,
 )
-from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls, run_dag
+from tests.operators.accounts import VERSION, either, run, submitted
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
 
-VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 GRAY, REVERT = "/wxa/grayrelease", "/wxa/revertgrayrelease"
 
 
-either = pytest.mark.parametrize("account", ["strict", "loose"], indirect=True)
-
-
 @pytest.fixture(autouse=True)
-def account(airflow_database: None, wxa_default: RunningSandbox, request: pytest.FixtureRequest) -> MiniProgram:
-    """Return the Mini Program: something is online, and our version is approved."""
-    if getattr(request, "param", "strict") == "loose":
-        wxa_default.world.loose = Looseness.everything(lag=0)
-    account = wxa_default.world.mini_program(APPID)
+def approved(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    """Something is online, and our version is approved."""
+    wxa_default.world.loose = replace(wxa_default.world.loose, lag={})
     account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
-    account.scan_polls, account.audit = 0, AuditPlan(polls=0)
-    WxaCommitOperator(task_id="commit", **VERSION).execute({})
-    WxaSubmitAuditOperator(task_id="submit", **VERSION, ugc_declare={"scene": [0]}).execute({})
-    return account
+    submitted()
 
 
-def gray(percentage: int, **fields: Any) -> Any:
-    fields = VERSION | {"task_id": "gray", "gray_percentage": percentage} | fields
-    return WxaGrayReleaseOperator(**fields).execute({})
+def gray(percentage: int) -> Any:
+    return run(WxaGrayReleaseOperator, **VERSION, gray_percentage=percentage)
 
 
 def revert() -> Any:
-    return WxaRevertGrayReleaseOperator(task_id="revert", appid=APPID).execute({})
+    return run(WxaRevertGrayReleaseOperator)
 
 
 @either
 def test_the_part_rises_and_is_taken_back(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    assert gray(0, support_experiencer_first=True) == {
+    assert run(WxaGrayReleaseOperator, **VERSION, gray_percentage=0, support_experiencer_first=True) == {
         "outcome": "raised",
         "appid": APPID,
         "gray_percentage": 0,

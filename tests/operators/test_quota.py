@@ -10,33 +10,22 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
-from airflow_wxa.sandbox import Fault, Looseness
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import calls, connection, fail_once_after, run_dag
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 CLEAR = "/cgi-bin/clear_quota"
 either = pytest.mark.parametrize(
-    ("whose", "sandbox"), [(APPID, "strict"), ("platform", "loose")], indirect=["sandbox"], ids=["merchant", "platform"]
+    ("whose", "account"), [(APPID, "strict"), ("platform", "loose")], indirect=["account"], ids=["merchant", "platform"]
 )
 
 
 @pytest.fixture(autouse=True)
-def sandbox(
-    airflow_database: None,
-    wxa_default: RunningSandbox,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> RunningSandbox:
-    if getattr(request, "param", "strict") == "loose":
-        wxa_default.world.loose = Looseness.everything()
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")  # a month of its own
+def sandbox(account: MiniProgram, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
     with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", with_login)
     return wxa_default
