@@ -79,12 +79,12 @@ class WxaFleetShardOperator(Declared, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Take up Mini Programs that have not ended, or ended badly at this task."""
+        stage = STAGES[self.stage]
         with failing_at_once():
             fleets, run = open_fleets(), fleet_run(context)
             self._require_open(context, run)
-            needs_grant = BEFORE_SUBMISSION if STAGES[self.stage].submits else ()
-            fleets.reopen(run.key, self._mine, self.task_id, needs_grant=needs_grant)
-            if not STAGES[self.stage].wave:
+            fleets.reopen(run.key, self._mine, self.task_id, needs_grant=BEFORE_SUBMISSION if stage.submits else ())
+            if not (stage.wave or stage.behind):
                 fleets.pass_on(run.key, {}, self._carrier)  # what reopened may have a grant again
         return self._worked(context)
 
