@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import socket
 import sys
 import time
@@ -336,6 +337,11 @@ class ThrowawayAirflow:
             self._api.close()
         self._fork_server = None
         self.processes.stop()
+
+    def has_parked(self, run_id: str, task_id: str) -> bool:
+        """Tell whether the scheduler has noticed that a task went to wait, of which only its log tells."""
+        parked = rf"state success for task instance TaskInstanceKey\(.*task_id='{task_id}', run_id='{run_id}'"
+        return re.search(parked, (self.home / "scheduler.out").read_text("utf-8", "replace")) is not None
 
     def component_env(self) -> dict[str, str]:
         """Return the whole environment of a component: nothing of another Airflow leaks into this one."""

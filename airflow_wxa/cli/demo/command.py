@@ -169,7 +169,8 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
     began = time.monotonic()
     with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
         rows = {}
-        ended = release(airflow.api, RELEASES, tell, patience=options.patience, check=airflow.check_lives)
+        patience, check, has_parked = options.patience, airflow.check_lives, airflow.has_parked
+        ended = release(airflow.api, RELEASES, tell, patience=patience, check=check, has_parked=has_parked)
         for each, state in ended:
             effective = sandbox.world.mini_program(each.appid).effective_webviewdomain
             rows[each.word] = read_row(airflow.api, each, run_state=state, effective=effective)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import string
 import time
@@ -61,9 +60,9 @@ LOOK_SECONDS: Final = 0.5
 APPROVAL: Final = "approve_release"
 #: As Airflow 3.3, and 3.2, call a task that waits for a person; each refuses a state that it does not know.
 WAITING: Final = ("deferred",) if version("apache-airflow-core").startswith("3.2.") else ("awaiting_input", "deferred")
-#: Nobody answers faster than this, and Airflow 3.3 does not expect it: an answer that comes before the scheduler has
-#: noticed that the task went to wait makes it take the task for lost, and repeat it a minute later.
-THINKING_SECONDS: Final = 2.0
+#: An answer that comes before the scheduler has noticed that the task went to wait, which nobody gives and Airflow 3.3
+#: does not expect, makes it take the task for lost, and repeat it a minute later. By then it has noticed at any rate.
+THINKING_SECONDS: Final = 10.0
 FINAL: Final = frozenset({"success", "failed"})
 #: States that are told; a task that waits for its turn, or ended well, is not asked for at all.
 EVENTFUL: Final = ("running", *WAITING, "up_for_retry", "failed")
@@ -272,6 +271,7 @@ def release(
     approves: bool = True,
     patience: float = PATIENCE,
     check: Callable[[], object] = bool,
+    has_parked: Callable[[str, str], bool] = lambda *_: False,
 ) -> Iterator[tuple[DemoRelease, str]]:
     """Start all runs, watch until the last has ended, and yield each with the state of its run, as soon as it ends.
 
@@ -279,6 +279,7 @@ def release(
     :param approves: whether an approval is given; else a run that waits for one counts as ended.
     :param patience: seconds after which runs that still go on are left as they are.
     :param check: called at each look; raises where nothing more can come.
+    :param has_parked: tells of a run and a task that waits for an answer whether the scheduler has noticed.
     """
     deadline = time.monotonic() + patience
     for each in releases:
@@ -299,9 +300,10 @@ def release(
                 told[each.word] = (current.task_id, current.state)
                 tell(f"{each.word}: {current.task_id} {current.state}")
             is_asked = any(task.task_id == APPROVAL and task.state in WAITING for task in of_run)
-            since = asked_at.setdefault(each.word, time.monotonic()) if is_asked else math.inf
-            if is_asked and approves and time.monotonic() - since >= THINKING_SECONDS:
-                api.approve(DAG_ID, each.word, APPROVAL)
+            if is_asked and approves:
+                waited = time.monotonic() - asked_at.setdefault(each.word, time.monotonic())
+                if waited >= THINKING_SECONDS or has_parked(each.word, APPROVAL):
+                    api.approve(DAG_ID, each.word, APPROVAL)
             if states.get(each.word) in FINAL or (is_asked and not approves):
                 watched.remove(each)
                 yield each, states[each.word]

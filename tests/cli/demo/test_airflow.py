@@ -113,6 +113,16 @@ def test_components_that_lost_the_process_that_forked_them_count_as_dead(home: P
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+def test_the_schedulers_log_tells_whether_it_has_noticed_that_a_task_waits(home: Path) -> None:
+    airflow, event = ThrowawayAirflow(home, {}), "Received executor event with state success for task instance"
+    key = "TaskInstanceKey(dag_id='wxa_release', task_id='approve_release', run_id='{}', try_number=1, map_index=-1)"
+    (home / "scheduler.out").write_text(f"{event} {key.format('other')}\nqueue {key.format('plain')}\n", "utf-8")
+    assert not airflow.has_parked("plain", "approve_release")
+    with (home / "scheduler.out").open("a", encoding="utf-8") as log:
+        log.write(f"{event} {key.format('plain')}\n")
+    assert airflow.has_parked("plain", "approve_release")
+
+
 def test_before_it_has_started_it_has_no_api(home: Path) -> None:
     with pytest.raises(RuntimeError, match="was not started"):
         _ = ThrowawayAirflow(home, {}).api

@@ -69,10 +69,14 @@ def test_all_runs_are_started_before_any_is_watched() -> None:
     assert ended == [(UNCHANGED, "success"), (PLAIN, "success")]  # each as soon as it has ended
 
 
-def test_an_approval_is_given_only_after_a_while() -> None:
-    airflow = ScriptedAirflow({"plain": ["awaiting_input"] * 6 + ["success"]})
-    states(release(airflow, (PLAIN,), str))
-    assert airflow.approved[0] == "plain/approve_release at look 5"
+def test_an_approval_is_given_when_the_scheduler_has_noticed_the_question_or_after_a_while() -> None:
+    script = {"plain": ["awaiting_input"] * 22 + ["success"]}
+    airflow, looks = ScriptedAirflow(script), iter([False, False])
+    states(release(airflow, (PLAIN,), str, has_parked=lambda *_: next(looks, True)))
+    assert airflow.approved[0] == "plain/approve_release at look 3"
+    unsure = ScriptedAirflow(script)
+    states(release(unsure, (PLAIN,), str))
+    assert unsure.approved[0] == "plain/approve_release at look 21"
 
 
 def test_a_run_that_is_left_at_its_approval_counts_as_ended() -> None:
