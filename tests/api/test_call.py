@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.call import Call, Reply, body_schema, read_reply
+from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from tests.tables import each_row
 
 APPID = "wx0000000000000001"
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
-TOO_LONG = "v" * (body_schema("commit")["properties"]["user_version"]["maxLength"] + 1)
 
 
 #: Endpoint, body, and what is said of it.
@@ -42,11 +41,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("get_domain_confirmfile", {"host": "a.b"}, "must be an empty object"),
     ("commit", {}, "'template_id' is a required property"),
     ("commit", COMMIT | {"template_id": "x"}, "template_id = 'x': must be a number or digits"),
-    ("commit", COMMIT | {"template_id": -1}, "template_id = -1"),
-    ("commit", COMMIT | {"template_id": 4.7}, "template_id = 4.7"),
     ("commit", COMMIT | {"ext_json": {}}, "ext_json = {}: must be a text that holds JSON"),
-    ("commit", COMMIT | {"user_version": ""}, "user_version = ''"),
-    ("commit", COMMIT | {"user_version": TOO_LONG}, "user_version = 'vvv"),
     ("commit", COMMIT | {"user_desc": None}, "user_desc = None"),
     ("commit", COMMIT | {"user_desc": "half \ud800"}, "surrogates not allowed"),
     ("submit_audit", {"version_desc": 1}, "version_desc = 1"),
@@ -69,15 +64,11 @@ def test_a_body_that_wechat_would_refuse_does_not_leave(name: str, body: Any, sa
     assert str(raised.value).startswith(f"{name} not sent: ")
 
 
-def test_every_problem_of_a_body_is_named() -> None:
+def test_every_problem_of_a_body_is_named_and_a_huge_value_in_a_short_message() -> None:
+    wrong = {"template_id": "x", "ext_json": {}, "user_version": "v" * 1_000_000, "user_desc": 1}
     with pytest.raises(WxaSpecError) as raised:
-        Call.to("commit", APPID, {"template_id": "x", "ext_json": {}, "user_version": "", "user_desc": 1}).content()
+        Call.to("commit", APPID, wrong).content()
     assert len(raised.value.problems) == 4
-
-
-def test_a_huge_value_is_refused_in_a_short_message() -> None:
-    with pytest.raises(WxaSpecError) as raised:
-        Call.to("commit", APPID, COMMIT | {"user_version": "v" * 1_000_000}).content()
     assert len(str(raised.value)) < 2000
 
 
@@ -121,14 +112,6 @@ def test_a_bad_answer_that_may_hold_secrets_is_not_shown(content: bytes) -> None
     assert f"bytes {len(content)}" in str(raised.value)
 
 
-def test_a_get_has_no_content() -> None:
-    assert Call.to("get_page", APPID).content() is None
-
-
-def test_a_post_without_fields_sends_an_empty_object() -> None:
-    assert Call.to("release", APPID).content() == b"{}"
-
-
-@pytest.mark.parametrize(("answer", "errmsg"), [({}, ""), ({"errmsg": "ok"}, "ok"), ({"errmsg": 7}, "7")])
+@each_row("answer, errmsg", [({}, ""), ({"errmsg": "ok"}, "ok"), ({"errmsg": 7}, "7")])
 def test_a_reply_has_wechats_text_or_none(answer: dict[str, Any], errmsg: str) -> None:
     assert Reply(answer).errmsg == errmsg

@@ -24,6 +24,7 @@ from airflow_wxa.api.code import (
     user_desc_problems,
     version_problems,
 )
+from airflow_wxa.api.webview_domain import get_effective_webviewdomain
 from airflow_wxa.errors import WxaSpecError
 from tests.tables import each_row
 
@@ -239,6 +240,7 @@ def test_both_slots_are_read_and_what_wechat_leaves_out_is_empty(
     [
         (getversioninfo(APPID), "getversioninfo", b"{}"),
         (release(APPID), "release", b"{}"),
+        (get_effective_webviewdomain(APPID), "get_effective_webviewdomain", b"{}"),
         (get_page(APPID), "get_page", None),
         (get_qrcode(APPID), "get_qrcode", None),
         (get_code_privacy_info(APPID), "get_code_privacy_info", None),

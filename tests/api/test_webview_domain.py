@@ -10,8 +10,6 @@ from airflow_wxa.api.webview_domain import (
     ACTIONS,
     Action,
     WebviewDomain,
-    get_domain_confirmfile,
-    get_effective_webviewdomain,
     modify_wxa_jump_domain,
     normalised_hosts,
     normalised_origins,
@@ -249,11 +247,6 @@ def test_the_platform_list_travels_as_bare_hosts_joined_by_semicolons_and_publis
         "is_modify_published_together": True,
     }
     assert modify_wxa_jump_domain("get").body == {"action": "get"}
-
-
-def test_reads_without_fields_send_an_empty_object() -> None:
-    assert get_effective_webviewdomain(APPID).content() == b"{}"
-    assert get_domain_confirmfile().content() == b"{}"
 
 
 @each_row("many, warns", [(0, False), (100, False), (101, True), (300, True)])
