@@ -78,6 +78,7 @@ def test_a_registered_subdomain_covers_no_sibling_and_no_parent(wechat: Wechat) 
     ("action", "before", "sent", "errcode", "after"),
     [
         ("add", [f"{EXAMPLE}/"], ["https://EXAMPLE.com"], 89019, [f"{EXAMPLE}/"]),
+        ("add", [f"{EXAMPLE}/"], ["https://EXAMPLE.com", A], 0, [f"{EXAMPLE}/", A]),
         ("set", [f"{EXAMPLE}/"], ["https://EXAMPLE.com"], 89019, [f"{EXAMPLE}/"]),
         ("set", [A, B], [C, B], 0, [C, B]),
         ("set", [A], [], 0, []),
@@ -297,6 +298,8 @@ def test_server_domains_are_changed_in_part_and_what_is_invalid_is_named_beside_
     assert answer["invalid_wsrequestdomain"] == ["wss://https://ws.example.com"]
     assert answer["no_icp_domain"] == ["https://new.example.com"]
     assert wechat.post(SERVER, {"action": "get"})["requestdomain"] == [API]
+    platform.without_icp = {"api.example.com"}
+    assert wechat.post(SERVER, {"action": "delete", "requestdomain": [API]})["requestdomain"] == []  # it still can go
 
 
 @each_row(

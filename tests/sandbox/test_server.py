@@ -96,6 +96,7 @@ def test_the_journal_is_served_and_reset_goes_back_to_the_start(
     http.post(at("/wxa/setwebviewdomain"), json={"action": "add", "webviewdomain": ["https://example.com"]})
     (entry,) = requests.get(at("/_sandbox/journal"), timeout=5).json()
     assert (entry["method"], entry["path"], entry["appid"]) == ("POST", "/wxa/setwebviewdomain", APPID)
+    assert requests.get(at("/_sandbox/journal?after=1"), timeout=5).json() == []
     http.post(at("/_sandbox/faults"), json={"path": "*", "kind": "empty"})
     assert http.post(at("/_sandbox/reset")).json() == {"reset": True}
     assert (wxa_sandbox.journal, wxa_sandbox.world.mini_programs[0].third_webviewdomain) == ([], [])
