@@ -76,7 +76,7 @@ def typed(hint: Any) -> str:
         return typed(hint.__origin__)
     if get_origin(hint) in {Union, UnionType}:
         return " | ".join(typed(each) for each in get_args(hint))
-    text = re.sub(r"\b(typing|datetime|collections\.abc)\.", "", inspect.formatannotation(hint))
+    text = re.sub(r"\b(typing|datetime|collections\.abc|airflow_wxa\.[a-z_.]+)\.", "", inspect.formatannotation(hint))
     return text.replace("NoneType", "None").replace("'", '"')
 
 
