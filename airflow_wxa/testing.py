@@ -110,22 +110,14 @@ def walk(
     :raises ParamValidationError: ``conf`` is refused, as when a run is triggered.
     :raises WxaSpecError: the DAG needs something that a walk does not have.
     """
-    with worked_out_once():
-        return _walked(_Run(dag, dict(conf or {}), answers, answered_by, triggered_by), mark_success)
-
-
-def _walked(run: "_Run", marked: Collection[str]) -> Walk:
-    """Carry a run out, and leave the process and the DAG as they were."""
-    holders: list[Any] = [run.dag, *run.dag.tasks]
-    params = [each.params.get_param(name) for each in holders for name in each.params]
-    before, at_sigterm = [(param, param.value) for param in params], signal.getsignal(signal.SIGTERM)
-    try:
-        run.go_on(marked)
-    finally:
-        for param, value in before:
-            param.value = value  # a run's conf stays behind in them
-        signal.signal(signal.SIGTERM, at_sigterm)  # Airflow's task runner sets its own
-    return run.ended()
+    with worked_out_once(), ExitStack() as left:
+        left.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # Airflow sets one of its own
+        run = _Run(dag, dict(conf or {}), answers, answered_by, triggered_by)
+        holders: list[Any] = [dag, *dag.tasks]
+        for param in [each.params.get_param(name) for each in holders for name in each.params]:
+            left.enter_context(patch.object(param, "value", param.value))  # a run's conf would stay behind in them
+        run.go_on(mark_success)
+        return run.ended()
 
 
 @contextmanager
@@ -208,7 +200,8 @@ class _Run:
     def _carry(self, task: Any, *, is_marked: bool) -> None:
         """Run each instance of a task, or give it the state that it takes instead."""
         group = task.get_closest_mapped_task_group()
-        beside = {each for each in task.upstream_task_ids if group and self._group(each) is group}
+        before: list[Any] = [self.dag.task_dict[each] for each in task.upstream_task_ids]
+        beside = {each.task_id for each in before if group and each.get_closest_mapped_task_group() is group}
         is_expanded = any((each, -1) not in self.states for each in beside)
         state = "skipped" if task.task_id in self.skipped else "" if is_expanded else self._instead(task, beside, -1)
         mapped = [group._expand_input] if group else []
@@ -230,9 +223,6 @@ class _Run:
         """Return the states of tasks; a mapped one's instances are told apart by their index."""
         found = [(each, index) for each in task_ids for index in self.indexes(each)]
         return {each if index < 0 else f"{each}_{index}": self.states[each, index] for each, index in found}
-
-    def _group(self, task_id: str) -> object:
-        return self.dag.task_dict[task_id].get_closest_mapped_task_group()
 
     def _instead(self, task: Any, beside: set[str], index: int) -> str:
         """Return the state that an instance takes in place of a start; ``""``: it is started.
@@ -315,8 +305,6 @@ class _Run:
     def send(self, msg: Any) -> Any:
         """Answer a request of a task."""
         name = type(msg).__name__
-        if name in _NOTED.split():
-            return comms.OKResponse(ok=True)
         if name not in _ANSWERS:
             raise _not_known(f"{self.task_id} asks for {name}")
         return _ANSWERS[name](self, msg)
@@ -351,12 +339,14 @@ async def _first_event(deferred: Any) -> Any:
         return (await asyncio.wait_for(anext(events), timeout.total_seconds() if timeout else None)).payload
 
 
-_NOTED: Final = (
-    "SetRenderedFields SetRenderedMapIndex MaskSecret "
-    "SucceedTask TaskState RetryTask RescheduleTask DeferTask AwaitInputTask"
+#: Requests that only tell something.
+_TOLD: Final = (
+    *("SetRenderedFields", "SetRenderedMapIndex", "MaskSecret", "SucceedTask", "TaskState", "RetryTask"),
+    *("RescheduleTask", "DeferTask", "AwaitInputTask"),
 )
 #: Request → its answer.
 _ANSWERS: Final[Mapping[str, Callable[[_Run, Any], Any]]] = {
+    **dict.fromkeys(_TOLD, lambda _run, _msg: comms.OKResponse(ok=True)),
     # Connections and Variables of the environment were looked for before.
     "GetConnection": lambda _run, _msg: comms.ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND),
     "GetVariable": lambda _run, _msg: comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND),
