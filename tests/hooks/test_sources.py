@@ -33,18 +33,12 @@ def of(extra: dict[str, Any] | None = None, **fields: Any) -> WxaConnection:
     return read_connection(Connection(conn_id="c", conn_type="wxa", extra=json.dumps(extra or {}), **fields))
 
 
-def test_fixed_tokens_alone_leave_no_other_source() -> None:
-    tokens = of({"authorizer_access_tokens": {APPID: "token"}}).tokens
-    assert (tokens.appids, tokens.other) == ((APPID,), None)
-
-
-def test_a_token_url_is_chosen_before_platform_credentials() -> None:
-    read = of({"token_url": "https://tokens.example.com/t"}, login=COMPONENT_APPID, password=CANARY)
-    assert isinstance(read.tokens.other, TokenServer)
-
-
-def test_login_and_password_are_platform_credentials_one_object_a_process() -> None:
-    first, second = (of(login=COMPONENT_APPID, password=CANARY) for _ in range(2))
+def test_a_fixed_token_comes_first_then_a_token_url_then_platform_credentials_one_object_a_process() -> None:
+    fixed = of({"authorizer_access_tokens": {APPID: "token"}}).tokens
+    assert (fixed.appids, fixed.other) == ((APPID,), None)
+    login: dict[str, Any] = {"login": COMPONENT_APPID, "password": CANARY}
+    assert isinstance(of({"token_url": "https://tokens.example.com/t"}, **login).tokens.other, TokenServer)
+    first, second = of(**login), of(**login)
     assert isinstance(first.tokens.other, PlatformCredentials)
     assert first.platform is second.platform
     assert CANARY not in repr(first)
