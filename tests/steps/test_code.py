@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tests.steps.conftest import Script
 
 FRESH = [versions(), versions(OURS)]
+THEIR_TRIAL = "commit stopped(.|\n)*trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:"
+THEIR_SHEET = "commit stopped: another version(.|\n)*in audit 9.9.9, .*auditid 1234567"
 
 
 def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> None:
@@ -83,22 +85,10 @@ def test_what_is_on_trial_in_audit_or_approved_is_not_committed_again(script: Sc
 @pytest.mark.parametrize(
     ("looks", "sheet", "said", "error", "told"),
     [
-        (
-            [versions(), versions(FOREIGN)],
-            NO_SHEET,
-            0,
-            WxaStateError,
-            "commit stopped(.|\n)*trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:",
-        ),
+        ([versions(), versions(FOREIGN)], NO_SHEET, 0, WxaStateError, THEIR_TRIAL),
         ([versions(FOREIGN), versions()], NO_SHEET, 0, WxaStateError, "trial version none"),
         *(
-            (
-                [versions()],
-                a_sheet(FOREIGN, status),
-                None,
-                WxaStateError,
-                rf"commit stopped: another version(.|\n)*in audit 9.9.9, .*auditid 1234567, status {word}",
-            )
+            ([versions()], a_sheet(FOREIGN, status), None, WxaStateError, f"{THEIR_SHEET}, status {word}")
             for status, word in ((AUDITING, "auditing"), (DELAYED, "delayed"))
         ),
         ([versions(), versions()], NO_SHEET, LOST, WxaTransportError, "got no answer"),
