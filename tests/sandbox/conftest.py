@@ -130,51 +130,40 @@ def wechat(wxa_world: World) -> Wechat:
     return Wechat(wxa_world)
 
 
-class Receiver:
+class Receiver(ThreadingHTTPServer):
     """A push receiver: keeps what came, answers ``success`` unless told otherwise."""
 
     def __init__(self) -> None:
-        self.answer = "success"
-        self.came = threading.Semaphore(0)
+        super().__init__(("127.0.0.1", 0), _Post)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.answer, self.came = "success", threading.Semaphore(0)
         self.paths: list[str] = []
         self.queries: list[dict[str, str]] = []
         self.bodies: list[str] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                parts = urlsplit(self.path)
-                receiver.paths.append(parts.path)
-                receiver.queries.append(dict(parse_qsl(parts.query)))
-                receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(receiver.answer.encode())
-                receiver.came.release()
+class _Post(BaseHTTPRequestHandler):
+    server: Receiver
 
-            def log_message(self, *args: object) -> None:
-                pass
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        self.server.paths.append(parts.path)
+        self.server.queries.append(dict(parse_qsl(parts.query)))
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.answer.encode())
+        self.server.came.release()
 
-        return Handler
+    def log_message(self, *args: object) -> None:
+        pass
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def pushing_world(wxa_world: World, receiver: Receiver) -> World:
-    wxa_world.platforms[0].push_url = f"{receiver.url}/auth?tenant=7"
-    wxa_world.platforms[0].message_url = f"{receiver.url}/message/$APPID$"
-    return wxa_world
+    with Receiver() as receiver:
+        thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield receiver
+        receiver.shutdown()
+        thread.join()

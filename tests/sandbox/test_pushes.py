@@ -60,8 +60,10 @@ def sealed(xml: str, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def wxa_world(pushing_world: World) -> World:
-    return pushing_world
+def wxa_world(wxa_world: World, receiver: Receiver) -> World:
+    wxa_world.platforms[0].push_url = f"{receiver.url}/auth?tenant=7"
+    wxa_world.platforms[0].message_url = f"{receiver.url}/message/$APPID$"
+    return wxa_world
 
 
 def test_every_length_is_padded_to_blocks_of_32() -> None:

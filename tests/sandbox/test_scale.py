@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -21,14 +19,6 @@ if TYPE_CHECKING:
 
 MANY = 2000
 FIRST = f"wx{1:016x}"
-CLIENT = """
-import sys, requests
-url, token, body = sys.argv[1], sys.argv[2], sys.stdin.read()
-with requests.Session() as session:
-    for _ in range(3):
-        answer = session.post(url, params={"component_access_token": token}, data=body, timeout=30).json()
-        print(answer["expires_in"])
-"""
 
 
 def fleet_of(size: int) -> Sandbox:
@@ -99,12 +89,3 @@ def test_sixty_four_clients_at_once_are_all_answered(wxa_sandbox: RunningSandbox
     path = "/cgi-bin/component/api_authorizer_token"
     assert wxa_sandbox.journal.count(path, authorizer_appid=APPID) == 128
     assert requests.get(f"{wxa_sandbox.url}/_sandbox/counts", timeout=5).json() == {path: 128}
-
-
-def test_other_processes_are_clients_too(wxa_sandbox: RunningSandbox) -> None:
-    body = {"component_appid": COMPONENT_APPID, "authorizer_appid": APPID, "authorizer_refresh_token": REFRESH_TOKEN}
-    url = f"{wxa_sandbox.url}/cgi-bin/component/api_authorizer_token"
-    command = [sys.executable, "-c", CLIENT, url, PLATFORM_TOKEN]
-    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    shown = [process.communicate(json.dumps(body), timeout=60)[0] for process in started]
-    assert [each.split() for each in shown] == [["7200"] * 3] * 2
