@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -100,11 +101,13 @@ class TokenServer:
             answer = http.send(
                 Request("GET", f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}", headers=headers)
             )
-        told = _json(answer.content)
         if answer.failure:
             return self._useless(asked, answer.failure)
+        told: Any = None
+        with suppress(ValueError):
+            told = json.loads(answer.content)
         if answer.status in _REFUSED and isinstance(told, dict) and told.get("refused"):
-            return self._refused(asked, shown(str(told["refused"])))
+            return WxaSpecError(Text("token_server_refuses"), [shown(str(told["refused"]))], appid=asked)
         if answer.status != _HTTP_OK or not _ANSWER.is_valid(told):
             return self._useless(asked, f"HTTP status {answer.status}, or not the JSON that its documentation promises")
         if told["appid"] != asked:
@@ -114,19 +117,9 @@ class TokenServer:
             "expires_in"
         ]
 
-    def _refused(self, asked: str, why: str) -> WxaSpecError:
-        return WxaSpecError(Text("token_server_refuses"), [why], appid=asked)
-
     def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(
             Text("token_server_gave_no_token"),
             values={"token_url": urlsplit(self._url.reveal()).hostname, "it did": what},
             appid=asked,
         )
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None

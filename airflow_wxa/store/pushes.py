@@ -31,17 +31,6 @@ class NewPush:
     ticket: Secret | None = None
     withdrawn: bool = False
 
-    @property
-    def acts(self) -> bool:
-        """Whether it changes the row of its account."""
-        return self.ticket is not None or self.withdrawn
-
-    @property
-    def key(self) -> dict[str, str | int]:
-        """Columns that make two pushes the same."""
-        names = ("component_appid", "kind", "account", "create_time")
-        return {name: getattr(self, name) for name in names}
-
 
 @dataclass(frozen=True, slots=True)
 class LoggedPush:

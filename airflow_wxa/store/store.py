@@ -266,12 +266,15 @@ class Store:
         :return: whether it is new; WeChat sends some twice.
         """
         with self._database.writing() as connection:
-            if new.acts:  # one at a time for each account: whoever comes second sees the first one's entry
+            if (
+                new.ticket is not None or new.withdrawn
+            ):  # one at a time for each account: whoever comes second sees the first one's entry
                 if new.account == THE_PLATFORM:
                     self._insert_missing(connection, new.component_appid, THE_PLATFORM)
                 row = _row(new.component_appid, new.account)
                 connection.execute(select(credential.c.appid).where(row).with_for_update())
-            entry = self._database.insert(push).values(**new.key, received_at=database_now(), told=dict(new.told))
+            key = {column.name: getattr(new, column.name) for column in push.primary_key}
+            entry = self._database.insert(push).values(**key, received_at=database_now(), told=dict(new.told))
             if connection.execute(entry.on_conflict_do_nothing()).rowcount != 1:
                 return False
             self._act_on(connection, new)
