@@ -98,15 +98,6 @@ def test_helps_are_in_chinese(group: str) -> None:
             assert english_in(*texts) == []
 
 
-def test_a_help_is_shown_in_the_language_of_a_configuration_file(tmp_path: Path) -> None:
-    (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\nother = 100%s\n", "utf-8")
-    environment = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)}
-    program = [sys.executable, "-c", "from airflow_wxa.cli.main import main; main(['--help'])"]
-    shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
-    assert english_in(_OTHERS.sub("", shown)) == []
-    assert "查询" in shown
-
-
 def test_words_that_programs_read_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"state": "refused", "result": "refused", "verdict": "held"}
     print_rows([row], "json")
@@ -118,16 +109,23 @@ def test_the_steps_of_a_plan_stay_words_for_programs(fleet: Command, tmp_path: P
     assert rows[0]["steps"] == "configure commit submit wait release"
 
 
+def printed(folder: Path, program: str, **environment: str) -> str:
+    """Return what a program prints that finds its configuration in a folder."""
+    env = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(folder), **environment}
+    return subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_help_is_shown_in_the_language_of_a_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\nother = 100%s\n", "utf-8")
+    shown = printed(tmp_path, "from airflow_wxa.cli.main import main; main(['--help'])")
+    assert english_in(_OTHERS.sub("", shown)) == []
+    assert "查询" in shown
+    elsewhere = {"FOLDER": str(tmp_path), "AIRFLOW_CONFIG": "$FOLDER/airflow.cfg"}
+    program = "from airflow_wxa.texts.setting import language; print(language())"
+    assert printed(tmp_path / "absent", program, **elsewhere) == "zh\n"
+
+
 @pytest.mark.parametrize("content", [b"language = zh\n[wxa]\n", b"[core]\n# \xd6\xd0\xce\xc4\n"])
 def test_a_file_that_airflow_refuses_stops_no_command_that_needs_no_airflow(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "airflow.cfg").write_bytes(content)
-    environment = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)}
-    program = [sys.executable, "-c", "from airflow_wxa.cli.main import main; main(['errcode', '89020'])"]
-    assert b"89020" in subprocess.run(program, env=environment, capture_output=True, check=True).stdout
-
-
-def test_a_configuration_is_found_where_airflow_finds_it(tmp_path: Path) -> None:
-    (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\n", "utf-8")
-    environment = {"PATH": os.environ["PATH"], "FOLDER": str(tmp_path), "AIRFLOW_CONFIG": "$FOLDER/airflow.cfg"}
-    program = [sys.executable, "-c", "from airflow_wxa.texts.setting import language; print(language())"]
-    assert subprocess.run(program, env=environment, capture_output=True, check=True).stdout == b"zh\n"
+    assert "89020" in printed(tmp_path, "from airflow_wxa.cli.main import main; main(['errcode', '89020'])")

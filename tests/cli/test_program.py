@@ -71,12 +71,10 @@ def test_words_that_make_no_command_are_refused(
     assert told in capsys.readouterr().err
 
 
-def test_the_sandbox_listens_on_loopback_unless_told_otherwise() -> None:
-    arguments = parser().parse_args(["sandbox"])
-    assert (arguments.host, arguments.port, arguments.world) == ("127.0.0.1", 8099, None)
-
-
-def test_a_negative_errcode_is_no_option() -> None:
+def test_a_server_listens_on_loopback_unless_told_otherwise_and_a_negative_errcode_is_no_option() -> None:
+    sandbox, receiver = (parser().parse_args([name]) for name in ("sandbox", "receiver"))
+    assert (sandbox.host, sandbox.port, sandbox.world) == ("127.0.0.1", 8099, None)
+    assert (receiver.host, receiver.port, receiver.conn_id) == ("127.0.0.1", 8098, ["wxa_default"])
     assert parser().parse_args(["errcode", "-1", "89020"]).codes == [-1, 89020]
 
 
@@ -118,21 +116,12 @@ def test_every_row_is_told_in_full() -> None:
         assert [source for source in row.source.split("; ") if source not in shown] == []  # whole, to be clicked
 
 
-def test_a_row_names_class_and_endpoints() -> None:
-    _, shown = explained(89020)
-    assert "platform_setup (WxaPlatformSetupError)" in shown
-    assert "/wxa/setwebviewdomain" in shown
-
-
-def test_a_code_that_is_no_error_is_told_so() -> None:
+def test_a_row_names_class_and_endpoints_and_a_missing_one_makes_exit_code_1() -> None:
     assert "noop (no error)" in explained(89019)[1]
-
-
-def test_a_code_that_the_table_lacks_makes_exit_code_1() -> None:
     exit_code, shown = explained(89020, 123456)
     assert exit_code == 1
-    assert "123456 is not in the table" in shown
-    assert "/wxa/setwebviewdomain" in shown
+    said = ("platform_setup (WxaPlatformSetupError)", "/wxa/setwebviewdomain", "123456 is not in the table")
+    assert [part for part in said if part not in shown] == []
 
 
 def test_without_a_name_the_pages_are_listed_with_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,12 +131,11 @@ def test_without_a_name_the_pages_are_listed_with_their_titles(capsys: pytest.Ca
     assert [line.partition(" ")[2].strip() for line in lines if line.startswith("cli ")] == ["Commands"]
 
 
-def test_a_page_is_printed_as_it_stands_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_is_printed_as_it_stands_in_a_pipe_and_a_missing_one_names_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["docs", "rescue"]) == 0
     assert capsys.readouterr().out == pages()["rescue"].read_text("utf-8")
-
-
-def test_a_page_that_is_not_there_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["docs", "rescues"]) == 1
     assert "there is no page 'rescues': " in (told := capsys.readouterr().err)
     assert "rescue, " in told
@@ -163,11 +151,6 @@ def test_the_pages_are_found_in_a_wheel_and_beside_a_checkout(
     page.write_text("# Rescue\n", "utf-8")
     monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
     assert pages() == {"rescue": page}
-
-
-def test_an_install_without_its_pages_is_told_where_they_should_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
+    page.unlink()
     with pytest.raises(FileNotFoundError, match="no page in"):
         pages()

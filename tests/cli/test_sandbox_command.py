@@ -34,9 +34,10 @@ def pasted(shown: str) -> Any:
     return json.loads(value)
 
 
-def test_the_connection_that_is_printed_reaches_every_mini_program_of_its_platform() -> None:
+def test_what_is_printed_reaches_every_mini_program_and_is_enough_for_a_release() -> None:
     with serve(default_world()) as running:
-        values = pasted(introduced(running))
+        shown = introduced(running)
+        values = pasted(shown)
         assert values["conn_type"] == "wxa"
         for token in values["extra"]["authorizer_access_tokens"].values():
             answer = requests.post(
@@ -45,26 +46,16 @@ def test_the_connection_that_is_printed_reaches_every_mini_program_of_its_platfo
             assert answer.json()["errcode"] in (0, 61003)
         assert [entry.appid for entry in running.journal] == list(values["extra"]["authorizer_access_tokens"])
         assert len(running.journal) == 5
-
-
-def test_each_further_platform_has_a_connection_to_paste() -> None:
-    with serve(default_world()) as running:
-        lines = [each.partition("=") for each in introduced(running).splitlines() if "_SECOND=" in each]
-    ((_, _, quoted),) = lines
-    (value,) = shlex.split(quoted)
-    assert list(json.loads(value)["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
-
-
-def test_the_table_tells_each_road() -> None:
-    with serve(default_world()) as running:
-        shown = " ".join(introduced(running).split())
-    for road in ("sandbox-token-3 individual", "sandbox-token-4 company empty", "sandbox-token-6 withdrew", "rejected"):
-        assert road in shown
-
-
-def test_where_the_journal_is_is_said() -> None:
-    with serve(default_world()) as running:
-        assert f"{running.url}/_sandbox/journal" in introduced(running)
+    roads = ("sandbox-token-3 individual", "sandbox-token-4 company empty", "sandbox-token-6 withdrew", "rejected")
+    others = (f"{running.url}/_sandbox/journal", "sandbox-token-1", "sandbox-platform-token", "Templates: 47")
+    assert [part for part in (*roads, *others) if part not in " ".join(shown.split())] == []
+    ((_, _, quoted),) = [each.partition("=") for each in shown.splitlines() if "_SECOND=" in each]
+    (second,) = shlex.split(quoted)
+    assert list(json.loads(second)["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
+    (command,) = [line for line in shown.splitlines() if line.startswith("airflow dags trigger wxa_release --conf ")]
+    conf = json.loads(shlex.split(command)[-1])
+    assert conf["template_id"] == 47
+    assert conf["appid"] in values["extra"]["authorizer_access_tokens"]
 
 
 def test_tokens_of_a_world_that_somebody_brought_are_not_shown(wxa_world: World, tmp_path: Path) -> None:
@@ -79,18 +70,6 @@ def test_a_world_that_holds_no_tokens_is_not_said_to_hold_them(tmp_path: Path) -
     world = World.from_json(default_world().to_json())
     with serve(world) as running:
         assert "holds no tokens" in " ".join(introduced(running, tmp_path / "world.json").split())
-
-
-def test_what_is_shown_is_enough_for_a_release() -> None:
-    with serve(default_world()) as running:
-        shown = introduced(running)
-    (command,) = [line for line in shown.splitlines() if line.startswith("airflow dags trigger wxa_release --conf ")]
-    conf = json.loads(shlex.split(command)[-1])
-    assert conf["template_id"] == 47
-    assert conf["appid"] in pasted(shown)["extra"]["authorizer_access_tokens"]
-    assert [
-        token for token in ("sandbox-token-1", "sandbox-platform-token", "Templates: 47") if token not in shown
-    ] == []
 
 
 def test_it_serves_until_ctrl_c() -> None:

@@ -21,7 +21,6 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_wxa.cli import serving
-from airflow_wxa.cli.main import parser
 from airflow_wxa.cli.token_server import read_bearers
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.plugins.connections import PushConnections
@@ -30,7 +29,7 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY
 from tests.plugins.receiving import served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tests.cli.healthy import Command, SetUp
 
@@ -120,33 +119,19 @@ def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
-COMMAND = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"]
-EXTRA = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Mapping[str, str]:
-    connection = {"conn_type": "wxa", "login": COMPONENT_APPID, "extra": EXTRA}
-    return os.environ | {
+def test_it_serves_its_connections_only_and_ends_when_asked(tmp_path: Path) -> None:
+    extra = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
+    connection = json.dumps({"conn_type": "wxa", "login": COMPONENT_APPID, "extra": extra})
+    environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_WXA_DEFAULT": connection,
+        "AIRFLOW_CONN_OTHER": connection,
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
     }
-
-
-def test_it_listens_on_loopback_for_the_default_connection_unless_told_otherwise() -> None:
-    arguments = parser().parse_args(["receiver"])
-    assert (arguments.host, arguments.port, arguments.conn_id) == ("127.0.0.1", 8098, ["wxa_default"])
-
-
-def test_it_serves_its_connections_only_and_ends_when_asked(environment: Mapping[str, str]) -> None:
-    others = {"AIRFLOW_CONN_OTHER": environment["AIRFLOW_CONN_WXA_DEFAULT"]}
-    log = Path(environment["AIRFLOW_HOME"]) / "log"
+    program, log = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"], tmp_path / "log"
     with (
         log.open("w") as sink,
-        subprocess.Popen(
-            COMMAND, env={**environment, **others}, stdout=sink, stderr=subprocess.PIPE, text=True
-        ) as process,
+        subprocess.Popen(program, env=environment, stdout=sink, stderr=subprocess.PIPE, text=True) as process,
     ):
         assert process.stderr is not None
         try:
@@ -214,6 +199,8 @@ def test_bearers_are_read_by_their_hash(tmp_path: Path) -> None:
     assert (read[SHA].name, read[SHA].may_have(APPID), read[SHA].may_have("wx00000000000000ff")) == ("a", True, False)
     everything = read_bearers(bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}}))
     assert everything[SHA].may_have("wx00000000000000ff")
+    with pytest.raises(WxaSpecError, match="cannot be read"):
+        read_bearers(tmp_path / "absent.json")
 
 
 @pytest.mark.parametrize(
@@ -233,11 +220,6 @@ def test_bearers_that_cannot_be_right_are_refused_without_being_shown(tmp_path: 
     with pytest.raises(WxaSpecError) as error:
         read_bearers(bearers(tmp_path, content, mode))
     assert "secret-bearer" not in str(error.value)
-
-
-def test_bearers_of_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WxaSpecError, match="cannot be read"):
-        read_bearers(tmp_path / "absent.json")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "tokens.example.com"])  # noqa: S104

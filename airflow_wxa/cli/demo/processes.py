@@ -118,7 +118,7 @@ class ProcessSessions:
         return component
 
     def stop(self, patience: float = PATIENCE_SECONDS) -> None:
-        """End every process of every session: ask first, then kill, until none is left; who forked others goes last."""
+        """End every process of every session: ask first, then kill, until none is left, a fork server last."""
         with uninterrupted():
             self._signal(signal.SIGTERM, self.components)
             deadline = time.monotonic() + patience
