@@ -167,18 +167,18 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_every_problem_of_a_csv_is_named_and_nothing_is_stored(set_up: SetUp, command: Command, name: str) -> None:
+def test_every_problem_of_a_csv_is_named(name: str) -> None:
     content, problems = BAD_FILES[name]
-    ended = command("accounts", "--import-csv", "-", stdin=content)
-    ended.refuses(*problems)
-    ended.hides("canary-token")
-    assert set_up.open_store().merchants(COMPONENT_APPID).keys() == {APPID}
+    with pytest.raises(WxaSpecError) as refused:
+        read_merchants(content)
+    assert [problem for problem in problems if problem not in str(refused.value)] == []
+    assert "canary-token" not in str(refused.value)
 
 
-def test_many_problems_are_counted() -> None:
+def test_many_problems_are_counted_and_nothing_is_stored(set_up: SetUp, command: Command) -> None:
     lines = "".join(f"{number},t\n" for number in range(100))
-    with pytest.raises(WxaSpecError, match="and 80 more"):
-        read_merchants(f"appid,refresh_token\n{lines}")
+    command("accounts", "--import-csv", "-", stdin=f"{HEADER}{lines}").refuses("line 2: appid", "and 80 more")
+    assert set_up.open_store().merchants(COMPONENT_APPID).keys() == {APPID}
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"\xff\xfeappid", "no UTF-8"), (None, "No such file")])
