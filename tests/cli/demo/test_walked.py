@@ -54,7 +54,7 @@ def test_the_six_releases_end_as_the_demo_expects(
 ) -> None:
     key, url = Fernet.generate_key().decode(), f"sqlite:///{tmp_path / 'wxa.db'}"
     settings = {"LANGUAGE": language, "SQL_ALCHEMY_CONN": url, "ENCRYPTION_KEYS": key}
-    settings |= {"AUDIT_POLL_SECONDS": "1", "PRIVACY_POLL_SECONDS": "1"}
+    settings |= {"AUDIT_POLL_SECONDS": "0.01", "PRIVACY_POLL_SECONDS": "0.01"}
     for name, value in settings.items():
         monkeypatch.setenv(f"AIRFLOW__WXA__{name}", value)
     with serve(demo_world()) as wechat:
