@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from sqlalchemy import bindparam, update
@@ -36,12 +36,19 @@ from tests.benchmarks.figures import FERNET_KEY
 from tests.benchmarks.fleet_server import REQUESTS, WANTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    Way = Callable[[int, str, str], Callable[[], None]]
 
 PLATFORM = "wx00000000000000c1"
 KEY = RunKey("wxa_fleet_release", "measured")
 AT_ONCE = 16
 SHARD = 200
+PLAN_REQUESTS: Final = (
+    ("/wxa/getversioninfo", {}),
+    ("/wxa/get_latest_auditstatus", None),
+    ("/wxa/setwebviewdomain", {"action": "get"}),
+)
 RELEASE = {"template_id": 47, "user_version": "1.4.0", "domain_action": "set", "webviewdomain": WANTED}
 
 
@@ -163,38 +170,27 @@ def cold(count: int, url: str, store_url: str) -> Callable[[], None]:
 # The others -------------------------------------------------------------------------------------------------------
 
 
-def bare_httpx(count: int, url: str, store_url: str) -> Callable[[], None]:
-    async def gathered() -> None:
-        turn = asyncio.Semaphore(AT_ONCE)
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-        async with httpx.AsyncClient(limits=limits) as http:
+def bare(requests: Sequence[tuple[str, dict[str, Any] | None]]) -> Way:
+    """Return a way that gathers bare httpx calls; one without a body is a GET."""
 
-            async def one(number: int) -> None:
-                async with turn:
-                    for path, body in REQUESTS:
-                        query = {"access_token": token(number)}
-                        (await http.post(f"{url}{path}", params=query, json=body)).json()
+    def way(count: int, url: str, store_url: str) -> Callable[[], None]:
+        async def gathered() -> None:
+            turn = asyncio.Semaphore(AT_ONCE)
+            limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+            async with httpx.AsyncClient(limits=limits) as http:
 
-            await asyncio.gather(*(one(number) for number in range(count)))
+                async def one(number: int) -> None:
+                    query = {"access_token": token(number)}
+                    async with turn:
+                        for path, body in requests:
+                            method = "GET" if body is None else "POST"
+                            (await http.request(method, f"{url}{path}", params=query, json=body)).json()
 
-    return lambda: asyncio.run(gathered())
+                await asyncio.gather(*(one(number) for number in range(count)))
 
+        return lambda: asyncio.run(gathered())
 
-def bare_plan(count: int, url: str, store_url: str) -> Callable[[], None]:
-    async def gathered() -> None:
-        turn = asyncio.Semaphore(AT_ONCE)
-        async with httpx.AsyncClient() as http:
-
-            async def one(number: int) -> None:
-                query = {"access_token": token(number)}
-                async with turn:
-                    (await http.post(f"{url}/wxa/getversioninfo", params=query, json={})).json()
-                    (await http.get(f"{url}/wxa/get_latest_auditstatus", params=query)).json()
-                    (await http.post(f"{url}/wxa/setwebviewdomain", params=query, json={"action": "get"})).json()
-
-            await asyncio.gather(*(one(number) for number in range(count)))
-
-    return lambda: asyncio.run(gathered())
+    return way
 
 
 def wechatpy_threads(count: int, url: str, store_url: str) -> Callable[[], None]:
@@ -213,14 +209,14 @@ def wechatpy_threads(count: int, url: str, store_url: str) -> Callable[[], None]
     return work
 
 
-WAYS = {
+WAYS: dict[str, Way] = {
     "ours": ours,
     "fill": fill,
     "shard": one_shard,
-    "httpx": bare_httpx,
+    "httpx": bare(REQUESTS),
     "wechatpy": wechatpy_threads,
     "plan": plan,
-    "bare plan": bare_plan,
+    "bare plan": bare(PLAN_REQUESTS),
     "cold": cold,
 }
 

@@ -122,25 +122,6 @@ def test_a_plan_holds_its_concurrency_and_costs_little_more_than_its_calls(url: 
     assert more_cpu <= 1.0
 
 
-def test_a_manifest_of_ten_thousand_is_checked_quickly(tmp_path: Path) -> None:
-    count = SIZES[-1]
-    entry = "  - {{appid: wx{0:016x}, webviewdomain: [https://s{0}.example.com], ext_json: {{ext: {{n: '{0}'}}}}}}"
-    lines = [entry.format(number) for number in range(count)]
-    head = "release: {template_id: 47, user_version: 3.2.0, domain_action: set}\napps:\n"
-    (tmp_path / "manifest.yaml").write_text(head + "\n".join(lines) + "\n")
-    program = (
-        "import sys, time; from pathlib import Path; from airflow_wxa.fleet.manifest import read_manifest\n"
-        "text = Path(sys.argv[1]).read_text(); began = time.process_time()\n"
-        "print(len(read_manifest(text, None).apps), time.process_time() - began)"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path / "manifest.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    apps, seconds = done.stdout.split()
-    print(f"\nmanifest of {apps}: checked in {float(seconds):.2f} s of CPU")
-    assert int(apps) == count
-    assert float(seconds) < 5
-
-
 def test_a_cold_fleet_refreshes_each_token_once(tmp_path: Path) -> None:
     count = SIZES[-1]
     with fleet_server(0.05) as url:

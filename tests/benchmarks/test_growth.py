@@ -58,6 +58,7 @@ WRITES: Final = ("setwebviewdomain", "commit", "submit_audit", "release")
 MOST_GROWTH = 1.3
 #: Of a single stage; a stage that reads the whole run for each Mini Program grows as the sizes do, tenfold.
 MOST_GROWTH_OF_A_STAGE = MOST_GROWTH if IS_FULL else 2.5
+MOST_OF_A_CHECK_MS = 0.5  # five seconds for a manifest of ten thousand
 #: Where a whole stage is this cheap, its figure is that of a handful of statements.
 NOTHING_MS = 0.05
 SERVER = """
@@ -263,4 +264,5 @@ def test_no_stage_costs_a_mini_program_more_in_a_larger_fleet(new_store: Callabl
         if last[stage] > max(MOST_GROWTH_OF_A_STAGE * first[stage], first[stage] + NOTHING_MS)
     }
     assert grown == {}
+    assert last["fleet check"] <= MOST_OF_A_CHECK_MS
     assert whole[-1] <= MOST_GROWTH * whole[0]
