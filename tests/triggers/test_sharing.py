@@ -43,30 +43,23 @@ async def look(shared: SharedConnection) -> None:
         await client.send(getversioninfo(APPID))
 
 
-def test_hundreds_that_wait_share_one_look_up(look_ups: list[str]) -> None:
-    async def one() -> None:
+def test_hundreds_that_wait_share_one_look_up_also_of_a_connection_that_is_not_there(look_ups: list[str]) -> None:
+    async def there() -> None:
         async with shared_connection("wxa_default") as shared:
             await look(shared)
             await look(shared)
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*(one() for _ in range(200)))
-
-    asyncio.run(all_of_them())
-    assert len(look_ups) == 2  # one to compare, one for the client that it makes
-
-
-def test_hundreds_share_the_look_up_of_what_is_not_there_too(look_ups: list[str]) -> None:
-    async def one() -> None:
+    async def elsewhere() -> None:
         async with shared_connection("wxa_elsewhere") as shared:
             with pytest.raises(WxaSpecError, match="does not exist"):
                 await shared.client()
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(one() for _ in range(200)))
+        await asyncio.gather(*(each() for each in [there, elsewhere] * 200))
 
     asyncio.run(all_of_them())
-    assert len(look_ups) == 1
+    # One to compare, one for the client that it makes.
+    assert sorted(look_ups) == ["wxa_default", "wxa_default", "wxa_elsewhere"]
 
 
 def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[WxaError | None]:
@@ -90,45 +83,28 @@ def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[W
     return asyncio.run(both())
 
 
-def test_a_corrected_connection_is_noticed_without_a_restart(
+def test_a_connection_is_noticed_without_a_restart_when_it_is_corrected_and_when_it_is_spoilt(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = connection(wxa_default.url, authorizer_access_tokens={APPID: "not-the-token"})
     right = connection(wxa_default.url)
-    monkeypatch.setenv(VARIABLE, wrong)
-    before, corrected = after(lambda: monkeypatch.setenv(VARIABLE, right), monkeypatch)
-    assert isinstance(before, WxaCredentialError)
-    assert corrected is None
-    assert not asynchronous._pools._loops
-
-
-def test_a_connection_that_was_spoilt_is_refused_until_it_is_right_again(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    monkeypatch.setenv(VARIABLE, connection(wxa_default.url, authorizer_access_tokens={APPID: "not-the-token"}))
+    wrong, corrected = after(lambda: monkeypatch.setenv(VARIABLE, right), monkeypatch)
+    assert isinstance(wrong, WxaCredentialError)
     spoilt = connection("http://wechat.example.com")
-    before, refused = after(lambda: monkeypatch.setenv(VARIABLE, spoilt), monkeypatch)
-    assert before is None
+    still_right, refused = after(lambda: monkeypatch.setenv(VARIABLE, spoilt), monkeypatch)
+    assert (corrected, still_right) == (None, None)
     assert isinstance(refused, WxaSpecError)
     assert not asynchronous._pools._loops
 
 
-def test_a_connection_that_stays_keeps_its_client(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "_KNOWN_SECONDS", 0)
-
-    async def both() -> bool:
-        async with shared_connection("wxa_default") as shared:
-            return await shared.client() is await shared.client()
-
-    assert asyncio.run(both())
-
-
-def test_a_look_that_is_under_way_outlives_a_change(
+def test_a_connection_that_stays_keeps_its_client_and_a_look_under_way_outlives_a_change(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sharing, "_KNOWN_SECONDS", 0)
 
     async def overtaken() -> None:
         async with shared_connection("wxa_default") as shared, await shared.client() as client:
+            assert await shared.client() is client
             monkeypatch.setenv(VARIABLE, connection(wxa_default.url, timeout=3))
             assert await shared.client() is not client
             await client.send(getversioninfo(APPID))
