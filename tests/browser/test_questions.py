@@ -53,7 +53,7 @@ QUESTIONS: Final[dict[str, tuple[tuple[str, str] | None, Sequence[tuple[str, str
     "how long reviews take": (("Overview", "概览"), [("1 reviews ended", "1 次审核结束")]),
     "who must act": (
         ("Platform team", "平台团队"),
-        [("webview domain not on platform", "webview domain not on platform"), ("89021", "89021")],
+        [("webview domain not on platform", "89021"), (STUCK, STUCK)],
     ),
     "what changes for one": (
         (APPROVED, APPROVED),
