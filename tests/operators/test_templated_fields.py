@@ -14,6 +14,7 @@ from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.texts import in_language, languages
 from docs.generate.pages import described
 
 if TYPE_CHECKING:
@@ -142,6 +143,11 @@ def test_a_template_means_what_it_renders_to_or_is_refused_by_name(
 
 def test_each_field_with_a_reader_is_templated() -> None:
     assert [cls for cls in CLASSES if set(cls.template_fields) != set(cls.reads)] == []
+
+
+def test_a_refusal_names_each_field_as_it_is_in_every_language() -> None:
+    names = {name for cls in CLASSES for name in cls.reads}
+    assert {name for name in names for language in languages() if in_language(name, language) != name} == set()
 
 
 @pytest.mark.parametrize("cls", {cls.execute: cls for cls in CLASSES}.values())
