@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import requests
 import sentry_sdk
@@ -141,7 +142,8 @@ def shown_by_rich(error: BaseException) -> str:
     shown = Traceback.from_exception(
         type(error), error, error.__traceback__, show_locals=True, locals_max_string=10**6, locals_max_length=None
     )
-    with console.capture() as captured:
+    # The colours of the code cost as much as everything else.
+    with patch.object(Traceback, "_guess_lexer", return_value="text"), console.capture() as captured:
         console.print(shown)
     return captured.get()
 
