@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.05
 READY: Final[Message] = (0, None)
-#: What the migration of the database needs; the rest is imported while it runs.
-_FIRST: Final = ("airflow.__main__", "airflow.cli.commands.db_command", "airflow.models.dagrun")
-_REST: Final = (
+#: Modules by the component that needs them first; those of the next are imported while it begins.
+_DATABASE: Final = ("airflow.__main__", "airflow.cli.commands.db_command", "airflow.models.dagrun")
+_API_SERVER: Final = (
     "airflow.cli.commands.api_server_command",
+    "airflow.api_fastapi.core_api.routes.public",
+    "airflow.api_fastapi.core_api.routes.ui",
+    "airflow.api_fastapi.execution_api.routes",
+)
+_OTHERS: Final = (
     "airflow.cli.commands.dag_processor_command",
     "airflow.cli.commands.scheduler_command",
     "airflow.cli.commands.triggerer_command",
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.task_runner",
-    "airflow.api_fastapi.core_api.routes.public",
-    "airflow.api_fastapi.core_api.routes.ui",
-    "airflow.api_fastapi.execution_api.routes",
 )
 #: Objects between two looks for garbage. Airflow makes many that stay: by default looking is a quarter of its start.
 _GARBAGE_THRESHOLD: Final = 50_000
@@ -50,7 +52,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda signum, _: ending.append(signum))
     running: set[int] = set()
     gc.set_threshold(_GARBAGE_THRESHOLD)
-    _import(_FIRST)
+    _import(_DATABASE)
+    coming = iter((_API_SERVER, _OTHERS))
     connection.send(READY)
     while running or not ending:
         if connection.poll(LOOK_SECONDS):
@@ -63,7 +66,7 @@ def main() -> int:
                 return _component(arguments, output)
             running.add(pid)
             connection.send((pid, None))
-            _import(_REST)
+            _import(next(coming, ()))
             connection.send(READY)
         while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             running.remove(ended[0])
