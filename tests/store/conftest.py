@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.store import Store
+from airflow_wxa.store import Ledger, Store
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 KEY = Fernet.generate_key().decode()
@@ -12,3 +12,8 @@ KEY = Fernet.generate_key().decode()
 @pytest.fixture
 def store(store_url: str) -> Store:  # noqa: F811  the fixture above
     return Store(store_url, [KEY])
+
+
+@pytest.fixture
+def ledger(store_url: str) -> Ledger:  # noqa: F811  the fixture above
+    return Ledger(store_url)

@@ -25,11 +25,6 @@ LISTS = {"requestdomain": frozenset({"https://a.example.com"})}
 CHANGE = modify_domain(APPID, "add", LISTS)
 
 
-@pytest.fixture
-def ledger(store_url: str) -> Ledger:
-    return Ledger(store_url)
-
-
 def spend(ledger: Ledger, times: int, call: Call = CHANGE) -> list[int]:
     return ledger.intend(PLATFORM, [call] * times, TaskRef("d", "r", "t"))
 

@@ -26,11 +26,6 @@ TODAY = dt.datetime.now(BEIJING).date()
 
 
 @pytest.fixture
-def ledger(store_url: str) -> Ledger:
-    return Ledger(store_url)
-
-
-@pytest.fixture
 def days_ago(ledger: Ledger) -> Callable[..., None]:
     """Return what moves the rows of a run into the past, to the noon of a day."""
 

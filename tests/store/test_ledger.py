@@ -34,11 +34,6 @@ NEXT_RUN = TaskRef("wxa_release", "manual__2", "release", try_number=1)
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
-@pytest.fixture
-def ledger(store_url: str) -> Ledger:
-    return Ledger(store_url)
-
-
 def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
     call = call or release(APPID)
     whose = (call.appid or "", call.endpoint.name)

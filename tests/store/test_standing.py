@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.mini_programs import MiniProgram, MiniPrograms, Wanted
@@ -17,11 +15,6 @@ RELEASE = TaskRef("wxa_release", "monday", "release", triggered_by="li")
 DRIFT = TaskRef("wxa_domain_drift", "daily", "compare_domains")
 DAGS = ["wxa_release", "wxa_fleet_release", "wxa_domain_drift"]
 KEPT, GONE = "https://m.example.com", "https://h5.merchant.example"
-
-
-@pytest.fixture
-def ledger(store_url: str) -> Ledger:
-    return Ledger(store_url)
 
 
 def settle(ledger: Ledger, task: TaskRef = RELEASE, endpoint: str = "release", **said: Any) -> None:
