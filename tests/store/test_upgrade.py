@@ -1,11 +1,17 @@
-"""A store of the first version under this one, and that version's statements beside this one's schema."""
+"""A store of the first version under this one, that version's statements beside this one's schema, and copies."""
 
 from __future__ import annotations
 
+import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from airflow_wxa.api.authorisation import Grant
@@ -13,13 +19,14 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.store import Ledger, Result, Store, TaskRef
-from airflow_wxa.store.engine import _created, _head, migrate
+from airflow_wxa.store.engine import VERSION_TABLE, _created, _head, _revision, migrate, open_engine
 from airflow_wxa.store.tables import metadata
+from tests.store.templates import _template, migrations
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-pytestmark = pytest.mark.usefixtures("from_migrations")
+from_migrations = pytest.mark.usefixtures("from_migrations")
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 PLATFORM = "wx00000000000000c1"
@@ -48,6 +55,7 @@ def tables(url: str) -> dict[str, set[str]]:
     return columns
 
 
+@from_migrations
 def test_this_version_waits_for_the_migration_and_changes_nothing_meanwhile(first_store: str) -> None:
     before = tables(first_store)
     for opened in (lambda: Store(first_store, [KEY]), lambda: Ledger(first_store)):
@@ -59,6 +67,7 @@ def test_this_version_waits_for_the_migration_and_changes_nothing_meanwhile(firs
     assert Store(first_store, [KEY]).platform(PLATFORM) is not None  # the same process, without a restart
 
 
+@from_migrations
 def test_nothing_is_lost_by_the_migration_and_what_waited_goes_on(first_store: str) -> None:
     assert migrate(first_store) == ("0002", _head())
     assert migrate(first_store) == (_head(), _head())
@@ -84,6 +93,7 @@ def test_nothing_is_lost_by_the_migration_and_what_waited_goes_on(first_store: s
     assert {entry.result for entry in ledger.entries(appid=LOST)} == {"ok", "resolved"}
 
 
+@from_migrations
 def test_the_first_version_goes_on_beside_this_schema(first_store: str, tmp_path: Path) -> None:
     migrate(first_store)
     new = f"sqlite:///{tmp_path / 'new.db'}"
@@ -116,3 +126,30 @@ def _with_its_columns(statement: str) -> str:
     lines = STATEMENTS.partition(f"CREATE TABLE {table} (\n")[2].partition("\n);")[0].splitlines()
     names = [line.split()[0] for line in lines if not line.strip().startswith(("PRIMARY", "CONSTRAINT"))]
     return statement.replace(" VALUES", f" ({', '.join(names)}) VALUES", 1)
+
+
+def test_a_copy_is_what_the_migrations_make(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrations(f"sqlite:///{tmp_path / 'made.db'}")
+    _template()
+    monkeypatch.setattr(command, "upgrade", None)  # no migration is run from here on
+    with open_engine(store_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        assert _revision(connection) == _head()
+    if store_url.startswith("sqlite"):
+        assert statements(tmp_path / "wxa.db") == statements(tmp_path / "made.db")
+        assert stat.S_IMODE((tmp_path / "wxa.db").stat().st_mode) == 0o600
+        assert {file.name.partition(".db")[0] for file in tmp_path.iterdir()} == {"wxa", "made"}
+
+
+@from_migrations
+def test_a_test_about_the_migrations_begins_with_nothing(store_url: str) -> None:
+    engine = _created(store_url)
+    with engine.connect() as connection:
+        assert _revision(connection) == ""
+    engine.dispose()  # Python 3.13 warns of a connection that nobody closed
+
+
+def statements(file: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
