@@ -28,9 +28,10 @@ CANARIES = (
 
 
 def spellings(secret: str) -> set[bytes]:
-    """Return the secret raw, URL-encoded, JSON-escaped, and as base64 at each of the three offsets in another text."""
+    """Return the secret raw, URL-encoded, JSON-escaped, in hexadecimal, and as base64 at any offset in another text."""
     escaped = json.dumps(secret)[1:-1]
     forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escaped, escaped.replace("/", "\\/")}
+    forms.add(secret.encode().hex())
     for shift in range(3):
         inner = base64.b64encode(b"x" * shift + secret.encode())[4:-8].decode()  # what its neighbours have no part in
         forms |= {inner, inner.translate(str.maketrans("+/", "-_"))}

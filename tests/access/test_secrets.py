@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from itertools import count, product
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 
 from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, serve
-from tests.access.platforms import Recipe, world_of
+from tests.access.platforms import APPSECRET, REFRESH, TICKET, Recipe, world_of
+from tests.canaries import spellings
 from tests.client.conftest import everything_of
 
 if TYPE_CHECKING:
@@ -24,14 +23,8 @@ if TYPE_CHECKING:
 
 KINDS: list[FaultKind] = ["errcode_before", "errcode_after", "drop_before", "drop_after", "html_502", "truncated"]
 PATHS = ["/cgi-bin/component/api_component_token", "/cgi-bin/component/api_authorizer_token", "/wxa/getversioninfo"]
-CANARY = "canary"
-
-
-def forms() -> list[str]:
-    """Return every spelling of the mark that each secret carries: plain, in hexadecimal, in base64 at any place."""
-    mark = CANARY.encode()
-    in_base64 = [base64.b64encode(b"x" * lead + mark)[4 if lead else 0 : -4].decode() for lead in (0, 1, 2)]
-    return [CANARY, quote(CANARY), json.dumps(CANARY)[1:-1], mark.hex(), *(each for each in in_base64 if len(each) > 3)]
+ISSUED = "canary+issued/"
+FORMS = [form for secret in (ISSUED, APPSECRET, TICKET, REFRESH) for form in spellings(secret)]
 
 
 def test_whatever_fails_tells_no_secret(
@@ -41,7 +34,7 @@ def test_whatever_fails_tells_no_secret(
     caplog.set_level(logging.DEBUG)
     failures, numbers = list(product(PATHS, KINDS)), count()
     world = world_of(len(failures))
-    world.generate = lambda: f"{CANARY}+issued/{next(numbers)}"
+    world.generate = lambda: f"{ISSUED}{next(numbers)}"
     shown_by: dict[tuple[str, FaultKind], str] = {}
     with serve(world) as sandbox:
         for number, (path, kind) in enumerate(failures, start=1):
@@ -56,11 +49,11 @@ def test_whatever_fails_tells_no_secret(
             shown_by[path, kind] = (
                 everything_of(error.value) + caplog.text + repr(vars(credentials)) + repr(recipe.seen())
             )
-    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir()).decode("latin-1")
-    assert not [form for form in forms() if form in kept]
-    assert [each for each, text in shown_by.items() if any(form in text for form in forms())] == []
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not [form for form in FORMS if form in kept]
+    assert [each for each, text in shown_by.items() if any(form in text.encode() for form in FORMS)] == []
 
 
 def test_a_search_finds_what_it_looks_for() -> None:
     for lead in range(3):
-        assert [form for form in forms() if form in base64.b64encode(b"x" * lead + b"canary+issued").decode()]
+        assert [form for form in FORMS if form in base64.b64encode(b"x" * lead + ISSUED.encode() + b"7")]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
@@ -19,6 +16,7 @@ from airflow_wxa.store import Store
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import credential
 from airflow_wxa.store.vault import Vault
+from tests.canaries import spellings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +27,6 @@ PLATFORM = "wx00000000000000c1"
 APPID, SECOND = "wx0000000000000001", "wx0000000000000002"
 CANARIES = {name: f"canary+{name}/ö=&%" for name in ("access", "refresh", "ticket", "healed")}
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
-
-
-def forms(secret: str) -> set[bytes]:
-    """Return what a search for the secret must look for."""
-    raw = secret.encode()
-    escaped = json.dumps(secret)[1:-1].encode()
-    # Base64 of the secret inside a longer text begins at any of three places of a triple.
-    encoded = {base64.b64encode(b"x" * lead + raw)[4:-4] for lead in (0, 1, 2)}
-    return {raw, escaped, quote(secret, safe="").encode(), raw.hex().encode(), *encoded}
 
 
 def filled(url: str, keys: list[str]) -> Store:
@@ -67,7 +56,7 @@ def test_neither_the_files_nor_a_value_in_the_database_tell_a_secret(store_url: 
         contents = [repr(connection.execute(select(credential)).all()).encode()]
     contents += [file.read_bytes() for file in tmp_path.iterdir()]
     assert len(contents) == (4 if store_url.startswith("sqlite") else 1)  # the database, its log and their index
-    assert not [form for secret in CANARIES.values() for form in forms(secret) for each in contents if form in each]
+    assert not [form for secret in CANARIES.values() for form in spellings(secret) for each in contents if form in each]
 
 
 def test_the_same_secret_rests_differently_each_time() -> None:
