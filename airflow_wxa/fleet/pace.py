@@ -207,23 +207,22 @@ def _used_up(call: Call, until: float, refused: WxaApiError | None = None) -> Wx
 
     :param refused: WeChat's answer; ``None``: nothing was sent.
     """
-    free = f"{dt.datetime.fromtimestamp(until, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
-    name = call.endpoint.name
+    free, state = moment(until), Text("call_refused") if refused else Text("call_not_sent")
+    told = {"endpoint": call.endpoint.name, "state": state, "free": free, "path": call.endpoint.path}
     return error_for(
         CALLS_OF_THE_DAY,
         endpoint=call.endpoint,
         appid=call.appid,
         errmsg=refused.errmsg if refused else "",
         rid=refused.rid if refused else "",
-        what=Text(
-            "calls_of_the_day_are_used_up",
-            endpoint=name,
-            state=Text("call_refused") if refused else Text("call_not_sent"),
-            free=free,
-            path=call.endpoint.path,
-        ),
+        what=Text("calls_of_the_day_are_used_up", **told),
         values={"free at": free},
     )
+
+
+def moment(at: float) -> str:
+    """Return a time of WeChat's, in its time zone."""
+    return f"{dt.datetime.fromtimestamp(at, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
 
 
 def _held_until(errcode: int, now: float) -> float | None:

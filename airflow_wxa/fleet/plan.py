@@ -94,16 +94,14 @@ class AppPlan:
 
     def taking_over(self, run_id: str) -> AppPlan:
         """Return the plan with the run that has the Mini Program under way; one that cannot go on stays there."""
-        return (
-            self if "release" not in self.steps else replace(self, why=Text("takes_over", why=self.why, run_id=run_id))
-        )
+        if "release" not in self.steps:
+            return self
+        return replace(self, why=Text("takes_over", why=self.why, run_id=run_id))
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> AppPlan:
         """Read what :attr:`values` wrote as ``plan``."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in plan.items()
-        }
+        values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in plan.items()}
         return cls(**values)
 
     @property

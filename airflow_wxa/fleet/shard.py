@@ -105,11 +105,6 @@ class Shard:
         self._beyond_told = 1  # submissions to try beyond what queryquota told
         self._expedited = self._first_of(self.run.manifest.get("expedite") or {})
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether the run was stopped."""
-        return self._pace.is_stopped
-
     async def work(self, apps: Iterable[FleetApp]) -> Wake | None:
         """Bring Mini Programs on as far as they come; ``None``: this task is done with all of them."""
         due = time.time() + _SLEPT_OUT
@@ -127,7 +122,7 @@ class Shard:
         if self._reads_ahead:
             await asyncio.to_thread(self.results.preload, appids)
         async with self._pace.watching(), self._rows.saving():
-            while self._todo and not self.is_stopped:
+            while self._todo and not self._pace.is_stopped:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._pace.concurrency, len(self._todo))):
                         group.create_task(self._worker())
@@ -135,7 +130,7 @@ class Shard:
                 if not self._todo:
                     await self._go_beyond()
             await self._leave_stragglers()
-        return None if self.is_stopped else self._wake()
+        return None if self._pace.is_stopped else self._wake()
 
     async def _take_up(self, apps: Collection[FleetApp], *which: ColumnElement[bool]) -> None:
         """Let Mini Programs be worked on.
@@ -155,7 +150,7 @@ class Shard:
                 self.fleets.take_over(self.run.key, app.appid, waiting)
 
     async def _worker(self) -> None:
-        while self._todo and not self.is_stopped:
+        while self._todo and not self._pace.is_stopped:
             app = self._todo.popleft()
             if steps := steps_for(self.stage, app.done):
                 await self._bring_on(app, deque(steps))
@@ -263,13 +258,9 @@ class Shard:
         if now < since + _SCAN_GIVEN_UP:
             self._try_later(app, now + self.scan_seconds, submitted_at=since)
             return
-        endless = error_for(
-            PRIVACY_CHECK_RUNNING,
-            endpoint=CATALOGUE["get_code_privacy_info"],
-            appid=app.appid,
-            what=Text("privacy_scan_takes_too_long", scan_given_up=f"{_SCAN_GIVEN_UP / 60:g}"),
-        )
-        await self._ended(app, endless)
+        what = Text("privacy_scan_takes_too_long", scan_given_up=f"{_SCAN_GIVEN_UP / 60:g}")
+        endpoint = CATALOGUE["get_code_privacy_info"]
+        await self._ended(app, error_for(PRIVACY_CHECK_RUNNING, endpoint=endpoint, appid=app.appid, what=what))
 
     async def _wait_for_audit(self, app: FleetApp) -> None:
         if time.time() < self._deadline(app):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from airflow_wxa.api.endpoints import BEIJING, month_turns
+from airflow_wxa.api.endpoints import month_turns
 from airflow_wxa.api.values import csv_cell
 from airflow_wxa.fleet.located import know_plain_values
-from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.pace import Pace, moment
 from airflow_wxa.fleet.plan import CALL_SECONDS, CALLS
 from airflow_wxa.fleet.waves import DONE
 from airflow_wxa.fleet.window import deadline, opens_at
@@ -120,18 +120,14 @@ def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:
     minutes = calls * CALL_SECONDS / Pace(run.manifest).concurrency / 60
     found = [Text("left_of_calls", minutes=f"{minutes:.0f}")] if calls else []
     if reviews:
-        found.append(Text("left_of_reviews", count=len(reviews), until=_moment(max(reviews))))
+        found.append(Text("left_of_reviews", count=len(reviews), until=moment(max(reviews))))
     opens = opens_at(run.manifest, now)
     if found and opens > now:
-        found.append(Text("left_closed", until=_moment(opens)) if opens < math.inf else Text("left_never_open"))
+        found.append(Text("left_closed", until=moment(opens)) if opens < math.inf else Text("left_never_open"))
     if without and run.manifest.get("carry_over") and run.ended_at is None:
         turn = month_turns(dt.datetime.fromtimestamp(now, dt.UTC)).timestamp()
-        found.append(Text("left_without_quota", count=without, until=_moment(turn)))
+        found.append(Text("left_without_quota", count=without, until=moment(turn)))
     return Text("left", each=found) if found else ""
-
-
-def _moment(at: float) -> str:
-    return f"{dt.datetime.fromtimestamp(at, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
 
 
 @dataclass(slots=True)
