@@ -17,7 +17,7 @@ from airflow_wxa.sandbox.worlds import PLATFORM_APPID
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MANY = 2000
+MANY = 1000
 FIRST = f"wx{1:016x}"
 
 
