@@ -15,7 +15,6 @@ from starlette.routing import Route
 from airflow_wxa.cli.doctor.probe import probed
 from airflow_wxa.client import Egress
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from tests.client.conftest import certificate, elsewhere  # noqa: F401  fixtures
 from tests.plugins.receiving import served
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_only_json_with_an_errcode_is_wechats(
-    elsewhere: Elsewhere,  # noqa: F811
-    status: int,
-    content: bytes,
-    is_wechats: bool,
+    elsewhere: Elsewhere, status: int, content: bytes, is_wechats: bool
 ) -> None:
     elsewhere.answers(status, content)
     probe = probed(Egress(elsewhere.url))
@@ -55,9 +51,7 @@ def test_only_json_with_an_errcode_is_wechats(
 
 @pytest.mark.parametrize("seconds", [-600, 600, None])
 def test_the_clock_is_compared_with_the_date_of_the_answer(
-    elsewhere: Elsewhere,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-    seconds: int | None,
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, seconds: int | None
 ) -> None:
     date = "yesterday" if seconds is None else formatdate(time.time() + seconds, usegmt=True)
     monkeypatch.setattr("http.server.BaseHTTPRequestHandler.date_time_string", lambda _: date)
@@ -65,7 +59,7 @@ def test_the_clock_is_compared_with_the_date_of_the_answer(
     assert skew is None if seconds is None else skew == pytest.approx(-seconds, abs=60)
 
 
-def test_a_certificate_that_is_not_trusted_is_no_tls(elsewhere: Elsewhere, certificate: Path) -> None:  # noqa: F811
+def test_a_certificate_that_is_not_trusted_is_no_tls(elsewhere: Elsewhere, certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     elsewhere.behind(context)
