@@ -178,7 +178,7 @@ def foreign_trial(
     theirs = info.trial
     if theirs is not None and version.is_cut_off(theirs.version, theirs.description, sent):
         return cut_off(step, version, theirs.description)
-    said = {"errcode": refused.errcode, "errmsg": refused.errmsg, "rid": refused.rid} if refused else {}
+    said: dict[str, Any] = {"errcode": refused.errcode, "errmsg": refused.errmsg, "rid": refused.rid} if refused else {}
     return WxaStateError(
         Text("trial_is_foreign", step=step),
         values={
@@ -194,9 +194,7 @@ def foreign_trial(
         if isinstance(version, AdoptedVersion)
         else Text("agree_then_commit_again"),
         **CATALOGUE["commit"].named(version.appid, step),
-        errcode=refused.errcode if refused else 0,
-        errmsg=refused.errmsg if refused else "",
-        rid=refused.rid if refused else "",
+        **said,
     )
 
 
