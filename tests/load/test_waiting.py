@@ -46,7 +46,7 @@ COUNT = SHARDS * IN_A_SHARD + SINGLES
 INTERVAL = 60.0  # seconds: ``[wxa] audit_poll_seconds``
 GROWN = 1.5  # what the interval has grown by after the first look
 CHANGED_SHARDS, CHANGED_SINGLES = 10, 100  # by a push, and as many without
-PUSH_LIMIT = 10.0
+PUSH_LIMIT = 6.0  # 3 on a quiet machine
 FILED = 3.0  # seconds that the triggerer may take to file an event
 GIB = 1024**3
 
@@ -244,7 +244,7 @@ def test_one_triggerer_waits_for_11000_reviews(airflow_database: None, tmp_path:
         f"{(end.rss - idle.rss) / 1024**2:.0f} MiB above idle ({idle.rss / 1024**2:.0f})\n"
         f"{said('by a push', with_push)}\n{said('by polling', without_push)}\n"
     )
-    assert cores < 1
+    assert cores < 0.4
     assert end.rss - idle.rss < GIB
     assert with_push[-1] < PUSH_LIMIT
     assert without_push[-1] < INTERVAL * GROWN + FILED
