@@ -178,7 +178,8 @@ def test_a_fleet_shows_its_waves_and_what_stopped(board: Browser) -> None:
     assert "spring" in board.get("/fleets").text
     open_fleets().change(RunKey(FLEET, "spring"), {2: {"outcome": "rejected"}})
     shown = board.get(FLEET_PAGE).text
-    for said in ("2 of 2 done", "1 of 1 done", f'href="{BOARD_PREFIX}/errcode/61007"'):
+    place = f'<a href="{BOARD_PREFIX}/fleets" aria-current="page">'
+    for said in ("2 of 2 done", "1 of 1 done", f'href="{BOARD_PREFIX}/errcode/61007"', "<title>spring ·", place):
         assert said in shown
     (link,) = re.findall(r'href="[^"]*board(/[^"]*outcome=audit_rejected)"', shown)
     assert UNDER_WAY in board.get(link.replace("&amp;", "&")).text

@@ -162,8 +162,6 @@ class Pages:
         return self._page(
             reader,
             "mini_program",
-            title=row.name or appid,
-            section="mini_programs",
             row=self._shown(reader, seen, row),
             online_url=_run_url(row.online_dag_id, row.online_run_id) if row.online_dag_id in seen.dag_ids else "",
             acts=offered(reader, OF_MINI_PROGRAM, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
@@ -228,8 +226,6 @@ class Pages:
         return self._page(
             reader,
             "fleet",
-            title=run_id,
-            section="fleets",
             dag_id=dag_id,
             run_id=run_id,
             acts=offered(reader, OF_FLEET, dag_id=dag_id, run_id=run_id),
@@ -265,8 +261,6 @@ class Pages:
         return self._page(
             reader,
             "errcode",
-            title=str(code),
-            section="errcodes",
             row=row,
             who=who_acts("stopped", code),
             concerned=concerned,
@@ -352,7 +346,7 @@ class Pages:
         return _html(self._filled_in(reader, name, **values), status)
 
     def _filled_in(self, reader: Reader, name: str, **values: Any) -> str:
-        """Fill a page's template; in the navigation it stands under its own name, unless ``section`` says another."""
+        """Fill a page's template; its title and its place in the navigation are its name, unless it says another."""
         query = dict(reader.request.query_params)
         return self._templates.get_template(f"{name}.html").render(
             t=reader.word,
