@@ -78,12 +78,16 @@ def env(name: str, value: str | None) -> Callable[[SetUp], None]:
     )
 
 
-def sql(statement: str) -> Callable[[SetUp], None]:
+def sql(statement: str, *values: object) -> Callable[[SetUp], None]:
     def spoil(set_up: SetUp) -> None:
         with closing(sqlite3.connect(set_up.file)) as connection, connection:
-            connection.execute(statement)
+            connection.execute(statement, values)
 
     return spoil
+
+
+def ticket_of(seconds: int) -> Callable[[SetUp], None]:
+    return sql("update wxa_credential set renewal_at = renewal_at - ? where appid = ''", seconds)
 
 
 def nobody_listens(set_up: SetUp) -> None:
@@ -179,21 +183,12 @@ FAULTS = {
     "another platform's ticket": Case(
         platform(component_verify_ticket="another"), "no_ticket", ("61006",), "ticket --restart"
     ),
-    "ticket of 13 h": Case(
-        sql("update wxa_credential set renewal_at = renewal_at - 46800 where appid = ''"),
-        "old_ticket",
-        ("13 h ago",),
-        "ticket --restart",
-    ),
+    "ticket of 13 h": Case(ticket_of(13 * 3600), "old_ticket", ("13 h ago",), "ticket --restart"),
     "ticket that WeChat calls old": Case(
         fault("/cgi-bin/component/api_component_token", 61005), "old_ticket", ("has run out",), "ticket --restart"
     ),
     "pushes stopped 5 h ago": Case(
-        sql("update wxa_credential set renewal_at = renewal_at - 18000 where appid = ''"),
-        "ticket_pushes",
-        ("5 h ago", "7 h more"),
-        "receiver",
-        "warning",
+        ticket_of(5 * 3600), "ticket_pushes", ("5 h ago", "7 h more"), "receiver", "warning"
     ),
     "platform token refused": Case(
         fault("/cgi-bin/component/modify_wxa_jump_domain", 40001), "platform_token", ("40001",), "fetches tokens"
@@ -381,21 +376,16 @@ def test_a_stranger_gets_no_row_in_the_store(set_up: SetUp) -> None:
 
 
 def test_faults_of_different_parts_are_all_found(set_up: SetUp) -> None:
-    for name in (
+    names = (
         "AES key too short",
         "store readable by others",
+        "pushes stopped 5 h ago",
         "lists differ",
         "set 18 missing",
-        "pushes stopped 5 h ago",
-    ):
+    )
+    for name in names:
         FAULTS[name].spoil(set_up)
-    assert rules_that_found(set_up) == [
-        "push_keys",
-        "store_file",
-        "ticket_pushes",
-        "platform_lists_differ",
-        "permission_set_18",
-    ]
+    assert rules_that_found(set_up) == [FAULTS[name].rule for name in names]
 
 
 def test_without_a_host_nothing_behind_it_is_looked_at(set_up: SetUp) -> None:
