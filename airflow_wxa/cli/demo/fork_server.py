@@ -46,24 +46,34 @@ _GARBAGE_THRESHOLD: Final = 50_000
 
 def main() -> int:
     """Fork what the connection asks for, until it is told to end and all that was forked has ended."""
-    connection = Connection(int(sys.argv[1]))
+    connection, running = Connection(int(sys.argv[1])), set[int]()
     sys.argv = ["airflow", "scheduler"]  # the command for which [wxa] preload imports what every task needs
+    gc.set_threshold(_GARBAGE_THRESHOLD)
+    asked = None
+    try:
+        asked = _serve(connection, running)
+    except (EOFError, OSError):  # the demo was killed: nobody else ends them
+        for pid in running:
+            os.kill(pid, signal.SIGTERM)
+    return _component(*asked) if asked is not None else 0
+
+
+def _serve(connection: Connection, running: set[int]) -> tuple[Sequence[str], Path] | None:
+    """Fork for each request, and return it in the fork; else return when all is over.
+
+    :param running: takes in what was forked and has not ended.
+    """
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, _: ending.append(signum))
-    running: set[int] = set()
-    gc.set_threshold(_GARBAGE_THRESHOLD)
     _import(_DATABASE)
     coming = iter((_API_SERVER, _OTHERS))
     connection.send(READY)
     while running or not ending:
         if connection.poll(LOOK_SECONDS):
-            try:
-                arguments, output = connection.recv()
-            except EOFError:
-                return 0
+            asked: tuple[Sequence[str], Path] = connection.recv()
             if (pid := os.fork()) == 0:
                 connection.close()
-                return _component(arguments, output)
+                return asked
             running.add(pid)
             connection.send((pid, None))
             _import(next(coming, ()))
@@ -71,7 +81,7 @@ def main() -> int:
         while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             running.remove(ended[0])
             connection.send((ended[0], os.waitstatus_to_exitcode(ended[1])))
-    return 0
+    return None
 
 
 def _import(names: Iterable[str]) -> None:

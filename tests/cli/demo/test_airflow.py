@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,11 @@ FOREIGN = {
     "AIRFLOW_VAR_COLOUR": "red",
     "_AIRFLOW_PROCESS_CONTEXT": "server",
 }
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; an orphan whose new parent never asks for it stays a zombie."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
@@ -109,8 +115,21 @@ def test_components_that_lost_the_process_that_forked_them_count_as_dead(home: P
     with pytest.raises(AirflowStartError, match="fork-server ended with exit code -9"):
         airflow.check_lives()
     airflow.stop()
-    pid = component.process.pid  # an orphan whose new parent never asks for it stays a zombie
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert not lives(component.process.pid)
+
+
+def test_components_end_when_nobody_is_left_to_end_them(home: Path, no_airflow: Path) -> None:
+    no_airflow.write_text(f"import time\nif {IS_COMMAND}: time.sleep(60)\n", "utf-8")
+    airflow = ThrowawayAirflow(home, {})
+    (home / "tmp").mkdir()
+    pid = airflow._spawn("scheduler", ("scheduler",)).process.pid
+    assert airflow._fork_server is not None
+    airflow._fork_server._connection.close()  # as the end of the demo does
+    assert airflow.processes.components[0].process.wait() == 0
+    deadline = time.monotonic() + 10
+    while lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_schedulers_log_tells_whether_it_has_noticed_that_a_task_waits(home: Path) -> None:
