@@ -66,19 +66,17 @@ class WxaFleetTrigger(WxaAuditTrigger):
         return outcome
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._called_off())]
+        ends = [asyncio.create_task(each) for each in (self._settled(), self._called_off())]
         if self.sheets:
             ends.append(asyncio.create_task(self._reviewed()))
+        left = max(self.end_time - time.time(), 0)
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in ends:
                 each.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
         yield TriggerEvent(self._reviews or {"status": "final", "end_time": self.end_time})  # type: ignore[no-untyped-call]
-
-    async def _slept(self) -> None:
-        await asyncio.sleep(self.end_time - time.time())
 
     async def _settled(self) -> None:
         await self._has_result.wait()

@@ -92,10 +92,9 @@ class _PollingTrigger(BaseTrigger):
         """Look until every Mini Program's wait is over: its outcome is final, it is refused, or the time is over."""
         async with shared_connection(self.wxa_conn_id) as connection:
             states, cause = await self._wait_for_all(connection)
-        payload: dict[str, Any] = {
-            "status": next(status for state, status in STATUS_OF_EVENT.items() if state in {*states.values(), "final"}),
-            "end_time": self.end_time,
-        }
+        reached = {*states.values(), "final"}
+        status = next(status for state, status in STATUS_OF_EVENT.items() if state in reached)
+        payload: dict[str, Any] = {"status": status, "end_time": self.end_time}
         payload |= {"cause": cause} if cause else {}
         payload |= {"appids": states} if len(states) > 1 else {}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
