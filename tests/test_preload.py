@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.airflow_session import airflow_database  # noqa: F401  a fixture; and it must come before Airflow
+import tests.airflow_session  # noqa: F401  (it must come before Airflow)
 from tests.tables import each_row
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def test_a_task_of_a_scheduler_imports_none_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def imported(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
+def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the modules that are imported beforehand."""
     names = list[str]()
 
