@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Message = tuple[int, int | None]
 
+_END: Final = (signal.SIGTERM,)
 LOOK_SECONDS: Final = 0.05
 READY: Final[Message] = (0, None)
 #: Modules by the component that needs them first; those of the next are imported while it begins.
@@ -71,9 +72,11 @@ def _serve(connection: Connection, running: set[int]) -> tuple[Sequence[str], Pa
     while running or not ending:
         if connection.poll(LOOK_SECONDS):
             asked: tuple[Sequence[str], Path] = connection.recv()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _END)  # a fork that is ended at once must not miss it
             if (pid := os.fork()) == 0:
                 connection.close()
                 return asked
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
             running.add(pid)
             connection.send((pid, None))
             _import(next(coming, ()))
@@ -99,6 +102,7 @@ def _component(arguments: Sequence[str], output: Path) -> int:
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
     sys.argv = ["airflow", *arguments]
     runpy.run_module("airflow", run_name="__main__")
     return 0
