@@ -253,6 +253,7 @@ def test_queryquota_that_tells_0_of_27_stops_only_a_reserve(
     here = fleet(3, audit_limit=27, audit_rest=0, audit_raise=222)
     run = here.release(**common)
     assert run.xcoms.get("fleet_result", {"no_quota": 3}) == outcomes, run.errors
+    assert run.states["carry_over"] == "skipped"
 
 
 def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Walks) -> None:

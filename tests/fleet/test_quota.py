@@ -165,13 +165,6 @@ def test_a_run_that_is_stopped_wakes_and_carries_nothing_over(
     assert len(here.released[0]) == 2
 
 
-def test_without_carry_over_the_task_is_skipped(months: Callable[[int, int], Months]) -> None:
-    here = months(3, 2)
-    run = Fleet(here.wechat).release()
-    assert (run.states["carry_over"], run.xcoms["fleet_result"]) == ("skipped", {"released": 2, "no_quota": 1})
-    assert here.released == []
-
-
 @pytest.mark.parametrize(
     ("now", "looks"),
     [
