@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.access.fixed import FixedTokens
@@ -12,6 +13,7 @@ from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.chaos.releasing import Plan, Recorded, carried
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
     from airflow_wxa.client.delivery import Answer, Request
@@ -20,21 +22,29 @@ if TYPE_CHECKING:
     Moment = Literal["before", "after"]
 
 
+def die() -> None:
+    """Die as by SIGKILL: nothing is cleaned up, nobody is told."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
 class Mortal:
     """Counts exchanges over all clients of a process, and kills it at one of them.
 
     :param at: the exchange, from 0; -1: none.
+    :param strike: what happens there, once.
     """
 
-    def __init__(self, moment: Moment, at: int) -> None:
-        self.moment = moment
-        self.at = at
-        self.asked = 0
+    moment: Moment
+    at: int
+    strike: Callable[[], object] = die
+    asked: int = 0
 
     def passes(self, moment: Moment) -> None:
-        """Go on, or die as by SIGKILL: nothing is cleaned up, nobody is told."""
+        """Go on, or be struck."""
         if (self.moment, self.at) == (moment, self.asked):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.at = -1
+            self.strike()
         self.asked += moment == "after"
 
 

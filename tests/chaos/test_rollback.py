@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.chaos
 
 NEVER = -1
-worlds = pytest.mark.parametrize("keeps_its_list", [False, True], ids=["strict", "keeps_its_list"])
 
 
 @pytest.fixture
@@ -37,23 +36,26 @@ def store_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'wxa.db'}"
 
 
-@worlds
+@pytest.fixture(params=[False, True], ids=["strict", "keeps_its_list"])
+def moves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Moves:
+    moves = Moves()
+    moves.watch(monkeypatch, keeps_its_list=request.param)
+    return moves
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_rollback_killed_at_any_call_and_run_again_moves_back_one_version(
     wxa_sandbox: RunningSandbox,
     store_url: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    moves: Moves,
     moment: Moment,
-    keeps_its_list: bool,
     say: Callable[[str], None],
 ) -> None:
     def run(number: int, at: int) -> int:
         kept = str(tmp_path / f"plan-{number}.json")
         return ended(fork_server().Process(target=process, args=(wxa_sandbox.url, store_url, kept, moment, at)))
 
-    moves = Moves()
-    moves.watch(monkeypatch, keeps_its_list=keeps_its_list)
     assert run(0, NEVER) == 0
     calls = len(wxa_sandbox.journal)
     for at in range(calls):
@@ -66,30 +68,10 @@ def test_a_rollback_killed_at_any_call_and_run_again_moves_back_one_version(
     say(f"\nkilled {moment} each of {calls} calls: {calls} of {calls} moved back exactly one version")
 
 
-class Interruption(Mortal):
-    """Does something once, where :class:`Mortal` would die."""
-
-    def __init__(self, moment: Moment, at: int, do: Callable[[], object]) -> None:
-        super().__init__(moment, at)
-        self._do = do
-
-    def passes(self, moment: Moment) -> None:
-        if (self.moment, self.at) == (moment, self.asked):
-            self.at = NEVER
-            self._do()
-        self.asked += moment == "after"
-
-
-@worlds
 def test_two_runs_at_once_move_back_one_version(
-    wxa_sandbox: RunningSandbox,
-    store_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    keeps_its_list: bool,
-    say: Callable[[str], None],
+    wxa_sandbox: RunningSandbox, store_url: str, moves: Moves, say: Callable[[str], None]
 ) -> None:
-    moves, ends = Moves(), []
-    moves.watch(monkeypatch, keeps_its_list=keeps_its_list)
+    ends = []
     places: list[tuple[Moment, int]] = [(moment, at) for at in range(8) for moment in ("before", "after")]  # type: ignore[misc]
     for moment, at in places:
         wxa_sandbox.reset()
@@ -102,7 +84,7 @@ def test_two_runs_at_once_move_back_one_version(
         def other(plan: object = plan, run_id: str = f"other {of_place}") -> None:
             ends.append(_end(lambda: carried(plan, store_url, Mortal("before", NEVER), wxa_sandbox.url, run_id)))  # type: ignore[arg-type]
 
-        ends.append(_end(lambda: carried(plan, store_url, Interruption(moment, at, other), wxa_sandbox.url, of_place)))  # noqa: B023
+        ends.append(_end(lambda: carried(plan, store_url, Mortal(moment, at, other), wxa_sandbox.url, of_place)))  # noqa: B023
         assert moves.to == ["2"], (moment, at)
         online = wxa_sandbox.world.mini_program(APPID).release_info
         assert online
