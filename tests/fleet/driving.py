@@ -134,16 +134,8 @@ class Drive:
         apps = list(self.fleets.apps(self.key, of_task.due(*shard)))
         results = LateResults(self.recorder(task_id))
         async with self.client(results) as client:
-            carried = Shard(
-                self.fleets,
-                self.run,
-                client,
-                task_id,
-                task_id,
-                f"{wave}/{number}",
-                scan_seconds=0.01,
-                results=results,
-            )
+            named = (task_id, task_id, f"{wave}/{number}")
+            carried = Shard(self.fleets, self.run, client, *named, scan_seconds=0.01, results=results)
             return await carried.work(apps)
 
     def submitted(self, usable: int = 10**6, *, parallel: bool = False) -> None:
