@@ -203,11 +203,10 @@ class _Waits:
         self.cause = ""
         #: The trigger's own, by which Airflow files the log; one for all timers.
         self.context = copy_context()
-        self._loop = asyncio.get_running_loop()
         self._throttled = ThrottledLog(trigger.log.log)
         self._waits = {appid: _Wait(self, appid) for appid in trigger.appids()}
         self._left = len(self._waits)
-        self._over = self._loop.create_future()
+        self._over = asyncio.get_running_loop().create_future()
 
     @property
     def states(self) -> dict[str, WaitState]:
@@ -249,10 +248,6 @@ class _Waits:
 
 class _Wait:
     """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for."""
-
-    __slots__ = (
-        "_appid", "_is_pushed", "_is_queued", "_look", "_pauses", "_said", "_seen_pushes", "_timer", "_waits", "state",
-    )  # fmt: skip
 
     def __init__(self, waits: _Waits, appid: str) -> None:
         self.state: WaitState = "waiting"
