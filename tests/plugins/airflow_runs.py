@@ -37,6 +37,7 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     named = f"sqlite:///{tmp_path / 'wxa.db'}"
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", named)
     monkeypatch.setattr("airflow_wxa.plugins.board.runs._KEPT_SECONDS", -1.0)
+    monkeypatch.setattr("airflow_wxa.plugins.board.app._TURN_SECONDS", 0.0)
     return named
 
 

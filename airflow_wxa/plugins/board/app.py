@@ -5,6 +5,7 @@ Everything is read from the store, never from WeChat. A person sees the Mini Pro
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # Threads of our own: whoever loads this page must not take those that serve Airflow's pages. Pages are made one at a
 # time, since Python runs one thread at a time: with more of them, Airflow's would wait for each in turn.
 _THREADS: Final = 4
+# A page's turn lasts at least so long: those that were kept are quick, and who asks for them again and again would take
+# the server's loop from Airflow's pages.
+_TURN_SECONDS: Final = 0.02
 _LANGUAGE_COOKIE: Final = "wxa_language"
 _STATIC: Final[Mapping[str, str]] = {
     "board.css": "text/css",
@@ -54,8 +58,14 @@ def create_board() -> FastAPI:
         "/act/{act}": pages.confirmation,
     }
 
+    def answered(page: Callable[[Reader], Response], reader: Reader) -> Response:
+        ends = time.monotonic() + _TURN_SECONDS
+        response = pages.answered(page, reader)
+        time.sleep(max(0.0, ends - time.monotonic()))
+        return response
+
     async def in_thread(page: Callable[[Reader], Response], reader: Reader) -> Response:
-        return await to_thread.run_sync(pages.answered, page, reader, limiter=one)
+        return await to_thread.run_sync(answered, page, reader, limiter=one)
 
     for path, page in routes.items():
         app.add_api_route(path, _route(partial(in_thread, page)))
