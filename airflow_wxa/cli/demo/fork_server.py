@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import runpy
@@ -15,7 +16,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +57,9 @@ def main() -> int:
     except (EOFError, OSError):  # the demo was killed: nobody else ends them
         for pid in running:
             os.kill(pid, signal.SIGTERM)
-    return _component(*asked) if asked is not None else 0
+    if asked is not None:
+        _component(*asked)
+    return 0
 
 
 def _serve(connection: Connection, running: set[int]) -> tuple[Sequence[str], Path] | None:
@@ -95,7 +98,7 @@ def _import(names: Iterable[str]) -> None:
     gc.freeze()  # none of them goes
 
 
-def _component(arguments: Sequence[str], output: Path) -> int:
+def _component(arguments: Sequence[str], output: Path) -> NoReturn:
     os.setsid()
     sys.stdout.flush()
     with output.open("wb") as sink:
@@ -104,8 +107,14 @@ def _component(arguments: Sequence[str], output: Path) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
     sys.argv = ["airflow", *arguments]
-    runpy.run_module("airflow", run_name="__main__")
-    return 0
+    try:
+        runpy.run_module("airflow", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    os._exit(0)  # to take so large an interpreter apart costs a CPU second, and nothing is in it
 
 
 if __name__ == "__main__":
