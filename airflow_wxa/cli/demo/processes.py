@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-PATIENCE_SECONDS: Final = 4.0
+PATIENCE_SECONDS: Final = 1.5  # a triggerer that has run triggers would take ten, and nothing waits to be written
 LOOK_SECONDS: Final = 0.05
 
 
