@@ -336,6 +336,9 @@ class ThrowawayAirflow:
         if self._api is not None:
             self._api.close()
         self._fork_server = None
+        for each in self.processes.components:
+            if each.name == "triggerer":  # else it waits ten seconds for triggers that have ended
+                self.processes.kill_children(each)
         self.processes.stop()
 
     def has_parked(self, run_id: str, task_id: str) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-PATIENCE_SECONDS: Final = 1.5  # a triggerer that has run triggers would take ten, and nothing waits to be written
+PATIENCE_SECONDS: Final = 4.0
 LOOK_SECONDS: Final = 0.05
 
 
@@ -128,6 +128,13 @@ class ProcessSessions:
                 while self._signal(signal.SIGKILL, self.components[-1:]):
                     time.sleep(LOOK_SECONDS)
                 self.components.pop().process.wait()
+
+    def kill_children(self, component: Component) -> None:
+        """Kill all that a component has started."""
+        for pid in self.pids([component]):
+            if pid != component.process.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def pids(self, components: Collection[Component] | None = None) -> list[int]:
         """Return what is still alive of these components, of all by default."""
