@@ -181,7 +181,7 @@ def shared_connection(wxa_conn_id: str) -> AbstractAsyncContextManager[SharedCon
 log = logging.getLogger(__name__)
 
 _AUDIT_EVENTS: Final = ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay")
-_EVERY_SECONDS: Final = 1.0
+_EVERY_SECONDS: Final = 2.0
 _TOLD_AT_ONCE: Final = 100
 # Each question reaches back over the one before: a push that was being written then is not lost, nor is one that
 # came between the sensor's look and the start of its trigger.
