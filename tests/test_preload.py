@@ -1,20 +1,16 @@
 """``[wxa] preload``: what a forked task inherits, which process imports it, and what may go wrong."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tests.airflow_session  # noqa: F401  (it must come before Airflow)
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROGRAM = """
 import sys

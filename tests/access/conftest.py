@@ -1,18 +1,11 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
-from airflow_wxa.sandbox import serve
+from airflow_wxa.sandbox import RunningSandbox, serve
 from tests.access.platforms import Recipe, world_of
 from tests.client.conftest import elsewhere  # noqa: F401  a fixture
 from tests.store.databases import store_url  # noqa: F401  a fixture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 
 @pytest.fixture

@@ -1,28 +1,23 @@
 """A refresh that is killed anywhere loses nothing: the next call succeeds, and needs no person."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from sqlalchemy import event
 
+from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.sandbox import serve
 from tests.access.platforms import APPSECRET, AUTHORIZER_TOKEN, LIST, REFRESH, Recipe, world_of
 from tests.store.processes import fork_server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from airflow_wxa.access import PlatformCredentials
 
 MOST_POSITIONS = 100
 #: Longer than a refresh takes on a busy machine; each healing waits for it.

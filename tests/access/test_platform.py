@@ -1,31 +1,26 @@
 """Platform credentials: renewed early, healed once, and told in words when only a person can help."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_wxa.access import platform
+from airflow_wxa.access import PlatformCredentials, platform
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaCredentialError, WxaPermissionError, WxaTransportError
-from airflow_wxa.sandbox import Fault, serve
+from airflow_wxa.sandbox import Fault, RunningSandbox, serve
 from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, world_of
 from tests.store.processes import fork_server
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.access import PlatformCredentials
-    from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
 
 VERSION_INFO = "/wxa/getversioninfo"

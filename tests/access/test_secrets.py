@@ -1,25 +1,19 @@
 """No secret of the whole chain shows in an error, a repr, a log record or the store, whatever goes wrong."""
 
-from __future__ import annotations
-
 import base64
 import logging
 from itertools import count, product
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, serve
+from airflow_wxa.sandbox.exchange import FaultKind
 from tests.access.platforms import APPSECRET, REFRESH, TICKET, Recipe, world_of
 from tests.canaries import spellings
 from tests.client.conftest import everything_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox.exchange import FaultKind
 
 KINDS: list[FaultKind] = ["errcode_before", "errcode_after", "drop_before", "drop_after", "html_502", "truncated"]
 PATHS = ["/cgi-bin/component/api_component_token", "/cgi-bin/component/api_authorizer_token", "/wxa/getversioninfo"]

@@ -1,22 +1,16 @@
 """Many processes want the same token at the same moment: one of them asks WeChat."""
 
-from __future__ import annotations
-
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.store.tables import credential
 from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, Recipe
 from tests.store.processes import together
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 #: Processes and threads in each that want a token at the same moment.
 REFRESHERS = [(4, 4), pytest.param(8, 8, marks=pytest.mark.chaos), pytest.param(64, 1, marks=pytest.mark.chaos)]

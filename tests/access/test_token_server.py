@@ -1,9 +1,8 @@
 """A company token server: asked as documented, believed only about the appid that was asked for."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -15,14 +14,10 @@ from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
+from tests.client.conftest import Elsewhere
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.client.conftest import Elsewhere
 
 BEARER = "bearer+canary"
 MERCHANT, PLATFORM, CALL = APPID, THE_PLATFORM, getversioninfo(APPID)

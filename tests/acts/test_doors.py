@@ -1,11 +1,11 @@
 """Each act by each of its doors, on the same world: the same calls, the same outcome, the writes that it names."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -20,7 +20,7 @@ from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.hooks import files, recorder
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World, serve
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, World, serve
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import RollbackPlan, roll_back
@@ -29,13 +29,7 @@ from tests.airflow_session import connection
 from tests.operators.test_approval import answer as answer_of
 from tests.operators.test_approval import answered
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-
-    ByDoor = Callable[..., tuple[list[Any], Any, set[str]]]
+ByDoor = Callable[..., tuple[list[Any], Any, set[str]]]
 
 VERSION: Final[dict[str, Any]] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 ORIGIN: Final = "https://m.example.com"

@@ -1,11 +1,10 @@
 """Every field of every answer, loosened in every way: nothing stops a release but what it cannot do without."""
 
-from __future__ import annotations
-
 import copy
 import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import CATALOGUE, files
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox import World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Pause, Step
@@ -29,11 +29,6 @@ from airflow_wxa.steps.outcome import Approved, Left, Recall
 from tests.api.test_catalogue import ask
 from tests.chaos.releasing import Memory, Plan, as_one_step
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from airflow_wxa.sandbox import World
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/answers.md"
 ROWS = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]

@@ -1,14 +1,13 @@
 """Envelopes of pushes: opened when they are WeChat's, for us and of now; and what is read from them."""
 
-from __future__ import annotations
-
 import base64
 import os
 import random
 import re
 import string
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from xml.sax.saxutils import escape
 
 import pytest
@@ -33,9 +32,6 @@ from airflow_wxa.api.push import (
 from airflow_wxa.api.redaction import Secret
 from tests import sealing
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NOW = 1_488_856_741
 PLATFORM = "wx00000000000000c1"

@@ -1,8 +1,7 @@
 """A business domain as a value: what is one, what covers it, and how lists of them travel."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -22,9 +21,6 @@ from airflow_wxa.api.webview_domain import (
 )
 from airflow_wxa.errors import WxaSpecError
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 APPID = "wx0000000000000001"
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")

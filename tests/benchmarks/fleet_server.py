@@ -3,21 +3,17 @@
 It knows a list of business domains for each token, hands out tokens, and counts calls. Nothing is checked.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LATENCY = 0.02
 WANTED = ["https://m.example.com"]

@@ -5,16 +5,15 @@
 Each way sends :data:`~tests.benchmarks.fleet_server.REQUESTS` for so many Mini Programs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
 from sqlalchemy import bindparam, update
@@ -35,10 +34,7 @@ from airflow_wxa.store.tables import credential, fleet_app
 from tests.benchmarks.figures import FERNET_KEY
 from tests.benchmarks.fleet_server import REQUESTS, WANTED
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    Way = Callable[[int, str, str], Callable[[], None]]
+Way = Callable[[int, str, str], Callable[[], None]]
 
 PLATFORM = "wx00000000000000c1"
 KEY = RunKey("wxa_fleet_release", "measured")

@@ -1,14 +1,10 @@
 """Draw how time grows with the size of a fleet, as SVG."""
 
-from __future__ import annotations
-
 import math
 import statistics
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 360, 70, 50
 COLOURS = {"ours": "#07c160", "httpx": "#576b95", "wechatpy": "#fa9d3b", "HttpOperator": "#d64545"}

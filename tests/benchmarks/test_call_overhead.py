@@ -1,10 +1,8 @@
 """What a call costs through the hook's client, beside a bare ``requests.Session``: CPU of this process, by turns."""
 
-from __future__ import annotations
-
 import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -13,9 +11,6 @@ from airflow_wxa.access import FixedTokens
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
 from tests.benchmarks.fleet_server import fleet_server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CALLS, ROUNDS = 2000, 5
 APPID = "wx0000000000000001"

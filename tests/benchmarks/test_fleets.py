@@ -4,16 +4,15 @@ pytest -m benchmark tests/benchmarks/test_fleets.py -s          # a tenth, as CI
 WXA_BENCHMARK=full pytest -m benchmark tests/benchmarks/test_fleets.py -s
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -21,9 +20,6 @@ import pytest
 from tests.benchmarks.figures import FOLDER, IS_FULL, keep
 from tests.benchmarks.fleet_server import REQUESTS, counted, fleet_server
 from tests.benchmarks.growth import drawn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.benchmark
 

@@ -8,8 +8,6 @@ What is done for a whole run is measured on all of it, what a shard does on a sh
 process of its own. Counted is CPU: this process and the database's.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
@@ -17,8 +15,10 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import psutil
 import pytest
@@ -29,6 +29,7 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_digest
+from airflow_wxa.fleet.shard import Wake
 from airflow_wxa.fleet.summary import Summary, outcomes_csv, rerun_manifest
 from airflow_wxa.fleet.waves import wave_counts
 from airflow_wxa.store import Store, TaskRef
@@ -41,12 +42,6 @@ from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import appid, manifest, token
 from tests.fleet.test_manifest import Files
 from tests.store.databases import new_postgresql_database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from airflow_wxa.fleet.shard import Wake
 
 pytestmark = pytest.mark.benchmark
 

@@ -7,15 +7,14 @@ pytest -m benchmark tests/benchmarks/test_http_operator.py -s                   
 WXA_HTTP_OPERATORS=1000 pytest -m benchmark tests/benchmarks/test_http_operator.py -s
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os
 import statistics
 import time
 from importlib.metadata import distributions
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,9 +23,6 @@ from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from tests.benchmarks.figures import FERNET_KEY, keep
 from tests.benchmarks.fleet_server import WANTED, counted, fleet_server
 from tests.benchmarks.fleet_work import PLATFORM, RELEASE, appid, filled, token
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.benchmark
 

@@ -1,10 +1,8 @@
 """What a token look-up costs among ten thousand merchants: remembered, from the store, and by the batch."""
 
-from __future__ import annotations
-
 import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import event
@@ -16,9 +14,6 @@ from airflow_wxa.client import Egress
 from airflow_wxa.store import Store
 from tests.benchmarks.figures import FERNET_KEY
 from tests.store.databases import store_url  # noqa: F401  a fixture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PLATFORM = "wx00000000000000c1"
 APPIDS = [f"wx{number:016x}" for number in range(10_000)]

@@ -9,13 +9,12 @@ The processes tell it themselves, by callbacks. The package is compiled once, as
 on a quiet machine; what counts is the ratio of the starts: all that follows is calls to WeChat and rows of the ledger.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +22,6 @@ from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.server import serve
 from tests.benchmarks.figures import IS_FULL, keep
 from tests.fleet.fleets import appid, fleet_world
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.benchmark,

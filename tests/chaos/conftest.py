@@ -1,18 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from airflow_wxa.client import delivery
+from airflow_wxa.sandbox import World
 from airflow_wxa.steps import lag
 from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
 from tests.chaos.witness import Witness, contested_world
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox import World
 
 
 @pytest.fixture(scope="session")

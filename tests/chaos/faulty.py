@@ -1,25 +1,18 @@
 """A client whose chosen exchange goes wrong on a real socket; the others are answered without one, which is quick."""
 
-from __future__ import annotations
-
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.client.delivery import Answer
-from airflow_wxa.sandbox import Fault, gate
+from airflow_wxa.client.delivery import Answer, Observer, Request
+from airflow_wxa.sandbox import Fault, RunningSandbox, World, gate
+from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_wxa.client.delivery import Observer, Request
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.sandbox.exchange import Sandbox
 
 PATIENCE: Final = 5.0  # seconds, for an answer that comes
 NO_PATIENCE: Final = 0.05  # seconds, for one that never does

@@ -1,25 +1,20 @@
 """A release in a process of its own that can be told when to die."""
 
-from __future__ import annotations
-
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from multiprocessing.process import BaseProcess
+from typing import Literal
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient
+from airflow_wxa.client.delivery import Answer, Request
+from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.chaos.releasing import Plan, Recorded, carried
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from multiprocessing.process import BaseProcess
-
-    from airflow_wxa.client.delivery import Answer, Request
-    from airflow_wxa.hooks.recorder import Recorder
-
-    Moment = Literal["before", "after"]
+Moment = Literal["before", "after"]
 
 
 def die() -> None:

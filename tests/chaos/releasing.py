@@ -1,13 +1,13 @@
 """A whole release at the level of steps: the tasks of ``wxa_release``, and how Airflow tries them."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
+from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
@@ -18,6 +18,8 @@ from airflow_wxa.steps import (
     Approved,
     Left,
     Recall,
+    ReleaseOutcome,
+    Step,
     Submission,
     audit_error,
     audit_status,
@@ -30,12 +32,6 @@ from airflow_wxa.steps import (
     verify_release,
 )
 from airflow_wxa.store import Ledger, TaskRef
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-
-    from airflow_wxa.client import WxaClient
-    from airflow_wxa.steps import ReleaseOutcome, Step
 
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0")
 TRIES: Final = 3  # the first, and the DAG's two retries

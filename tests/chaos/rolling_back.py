@@ -1,25 +1,19 @@
 """A rollback as ``wxa_rollback`` does it, task by task, and a WeChat that would go back again if it were asked to."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import pytest
+
+from airflow_wxa.client import WxaClient
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox import MiniProgram, Platform, World
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps import RollbackOutcome, RollbackPlan, plan_rollback, roll_back, verify_rollback
 from airflow_wxa.store import Ledger, TaskRef
-from tests.chaos.mortal import Mortal, MortalClient
-
-if TYPE_CHECKING:
-    import pytest
-
-    from airflow_wxa.client import WxaClient
-    from airflow_wxa.steps import RollbackOutcome
-    from tests.chaos.mortal import Moment
+from tests.chaos.mortal import Moment, Mortal, MortalClient
 
 VERSIONS: Final = ("2", "1", "0")  # the newest first; "3" is online
 

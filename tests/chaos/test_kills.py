@@ -1,29 +1,21 @@
 """The process of a release is killed at every call, and a fresh one runs it again: nothing is lost or doubled."""
 
-from __future__ import annotations
-
 import signal
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import modify_platform_domains
-from airflow_wxa.store import Ledger
-from tests.chaos.mortal import Mortal, MortalClient, ended, release
+from airflow_wxa.store import Entry, Ledger
+from tests.chaos.mortal import Moment, Mortal, MortalClient, ended, release
 from tests.chaos.releasing import Plan, Recorded, Task
-from tests.chaos.witness import THE_TIME, end_state
+from tests.chaos.witness import THE_TIME, Witness, end_state
 from tests.store.processes import fork_server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.store import Entry
-    from tests.chaos.mortal import Moment
-    from tests.chaos.witness import Witness
 
 pytestmark = pytest.mark.chaos
 

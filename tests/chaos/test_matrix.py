@@ -1,24 +1,17 @@
 """Every call of a release, every fault: released, or a stop that says why, and then a rerun that finishes the job."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 
 from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.testing import APPID
 from tests.chaos.faulty import FAULTS, FaultyClient, Trouble
-from tests.chaos.releasing import Memory, Plan, carried
-from tests.chaos.witness import THE_TIME, WORLDS, end_state
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from tests.chaos.releasing import Task
-    from tests.chaos.witness import Witness
+from tests.chaos.releasing import Memory, Plan, Task, carried
+from tests.chaos.witness import THE_TIME, WORLDS, Witness, end_state
 
 pytestmark = pytest.mark.chaos
 

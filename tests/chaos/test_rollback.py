@@ -1,25 +1,18 @@
 """A rollback is killed at every call and run again, and two are run at once: it moves back exactly one version."""
 
-from __future__ import annotations
-
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Ledger
-from tests.chaos.mortal import Mortal, MortalClient, ended
+from tests.chaos.mortal import Moment, Mortal, MortalClient, ended
 from tests.chaos.rolling_back import Moves, carried, planned, process, world
 from tests.store.processes import fork_server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from tests.chaos.mortal import Moment
 
 pytestmark = pytest.mark.chaos
 

@@ -1,34 +1,26 @@
 """A store that is down: what cannot be noted is not sent, the error says so, and a rerun finishes when it is back."""
 
-from __future__ import annotations
-
 import sqlite3
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Ledger, engine
 from tests.chaos.mortal import Mortal, MortalClient
-from tests.chaos.releasing import Plan, Recorded, carried
-from tests.chaos.witness import THE_TIME, end_state
+from tests.chaos.releasing import Plan, Recorded, Task, carried
+from tests.chaos.witness import THE_TIME, Witness, end_state
 from tests.store.databases import _postgresql, new_postgresql_database
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from airflow_wxa.hooks.recorder import Recorder
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.chaos.releasing import Task
-    from tests.chaos.witness import Witness
-
-    Down = Callable[[], AbstractContextManager[None]]
+Down = Callable[[], AbstractContextManager[None]]
 
 pytestmark = pytest.mark.chaos
 

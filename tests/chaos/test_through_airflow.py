@@ -1,27 +1,20 @@
 """Ten cells of the matrix through a real Airflow: its retries, its task states, its ledger."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Ledger
-from tests.airflow_session import connection
+from tests.airflow_session import Run, connection
 from tests.chaos.faulty import FAULTS
 from tests.chaos.releasing import Plan
+from tests.chaos.witness import Witness
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.airflow_session import Run
-    from tests.chaos.witness import Witness
-
-    Release = Callable[..., Run]
+Release = Callable[..., Run]
 
 pytestmark = pytest.mark.chaos
 

@@ -1,17 +1,14 @@
 """What really happened at WeChat, whatever was answered: an answer can be lost, or say -1 after the work."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, Platform, World
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    import pytest
 
 THE_TIME = 1_767_225_600.0  # worlds whose clocks stand still can be compared
 #: A world that answers as WeChat's pages say, and one as the real WeChat was seen to.

@@ -1,12 +1,12 @@
 """A healthy set-up on the sandbox: platform credentials, a ticket, a store with one merchant."""
 
-from __future__ import annotations
-
 import io
 import json
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from airflow.sdk import Connection
@@ -19,6 +19,7 @@ from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.main import main
 from airflow_wxa.client import Egress
 from airflow_wxa.hooks.connection import _platform
+from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -29,12 +30,6 @@ from airflow_wxa.sandbox.testing import (
     REFRESH_TOKEN,
 )
 from airflow_wxa.store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox, World
 
 
 @dataclass

@@ -1,13 +1,10 @@
 """One definition of each command, for Airflow's program and for ours."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from airflow.cli.cli_config import GroupCommand
@@ -17,9 +14,7 @@ from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.cli.main import LISTED, UNLISTED
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from tests.cli.healthy import Command, SetUp
+from tests.cli.healthy import Command, SetUp
 
 
 def test_the_provider_declares_the_group_whose_commands_our_program_takes_unlisted() -> None:

@@ -1,13 +1,11 @@
 """With ``[wxa] language = zh`` no command says a sentence in English."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -15,15 +13,11 @@ from cryptography.fernet import Fernet
 from airflow_wxa.cli.definitions import commands
 from airflow_wxa.cli.opening import print_rows
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.store.fleets import Fleets
 from airflow_wxa.texts.setting import speaking
+from tests.cli.healthy import Command, Ended, SetUp
 from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.store.fleets import Fleets
-    from tests.cli.healthy import Command, Ended, SetUp
 
 #: Words of argparse, of WeChat, and of who made up the runs.
 _OTHERS = re.compile(

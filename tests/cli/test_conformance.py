@@ -1,9 +1,6 @@
 """The emulated WeChat, strict and loose, held against what the package assumes of the real one."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +8,7 @@ from airflow_wxa.cli.conformance import ASSUMPTIONS
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from tests.cli.healthy import Command, Ended, SetUp
+from tests.cli.healthy import Command, Ended, SetUp
 
 WRITE = ("--write", "--template-id", "47", "--user-version", "1.4.0", "--ext-json", '{"ext": {"shop": "7"}}')
 

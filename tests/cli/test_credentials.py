@@ -1,13 +1,11 @@
 """Credentials of platform and merchants: listed, imported, authorised, encrypted anew; never shown."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,11 +23,7 @@ from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.engine import _head
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.mini_programs import MiniPrograms
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.cli.healthy import Command, SetUp
+from tests.cli.healthy import Command, SetUp
 
 OTHER = "wx0000000000000002"
 THIRD = "wx0000000000000003"

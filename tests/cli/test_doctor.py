@@ -1,12 +1,10 @@
 """Each fault is named with its fix, and nothing else is; a healthy set-up has no finding."""
 
-from __future__ import annotations
-
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
@@ -14,8 +12,8 @@ from cryptography.fernet import Fernet
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.doctor import to_json
-from airflow_wxa.cli.doctor.rules import RULES
-from airflow_wxa.sandbox import Fault, MiniProgram
+from airflow_wxa.cli.doctor.rules import RULES, Report
+from airflow_wxa.sandbox import Fault, MiniProgram, Platform
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -28,14 +26,8 @@ from airflow_wxa.sandbox.testing import (
     REFRESH_TOKEN,
 )
 from airflow_wxa.texts import in_language
+from tests.cli.healthy import SetUp
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.cli.doctor.rules import Report
-    from airflow_wxa.sandbox import Platform
-    from tests.cli.healthy import SetUp
 
 NOBODY = "wx00000000000000ff"
 

@@ -1,30 +1,23 @@
 """The doctor on a host: one request without a token, and a set-up whose tokens come from a company token server."""
 
-from __future__ import annotations
-
 import ssl
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from airflow_wxa.cli.doctor.probe import probed
 from airflow_wxa.client import Egress
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.cli.healthy import SetUp
+from tests.client.conftest import Elsewhere
 from tests.plugins.receiving import served
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from starlette.requests import Request
-
-    from tests.cli.healthy import SetUp
-    from tests.client.conftest import Elsewhere
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """``airflow wxa fleet …``: a manifest, its plan, and a run that somebody stops and takes up again."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -20,12 +20,7 @@ from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from tests.cli import healthy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from tests.cli.healthy import Command, SetUp
+from tests.cli.healthy import Command, SetUp
 
 KEY = RunKey("wxa_fleet_release", "spring")
 STRANGER = "wx00000000000000ff"

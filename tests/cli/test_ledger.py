@@ -1,13 +1,11 @@
 """The ledger on the command line."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -21,11 +19,7 @@ from airflow_wxa.hooks.connection import _platform
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store import Ledger, Result, TaskRef
 from airflow_wxa.store.tables import ledger as rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.cli.healthy import Command, SetUp
+from tests.cli.healthy import Command, SetUp
 
 OTHER = "wx0000000000000002"
 TASK = TaskRef(dag_id="wxa_release", run_id="manual__1", task_id="release", try_number=1, triggered_by="lin")

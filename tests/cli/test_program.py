@@ -1,7 +1,5 @@
 """``airflow-wxa`` itself, and its commands that look things up."""
 
-from __future__ import annotations
-
 import io
 import platform
 import re
@@ -9,7 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -20,9 +18,6 @@ from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.lookup import explain, pages
 from airflow_wxa.cli.main import LISTED, main, parser
 from airflow_wxa.texts import Text, in_language
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = """
 import sys

@@ -1,12 +1,10 @@
 """The reference names every command and option."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from airflow.cli.cli_parser import _add_command
@@ -14,9 +12,6 @@ from airflow.cli.cli_parser import _add_command
 from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
 from airflow_wxa.cli.definitions import commands as defined
 from airflow_wxa.cli.main import LISTED, UNLISTED, parser
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/cli.md").read_text("utf-8")

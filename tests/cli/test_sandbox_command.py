@@ -1,12 +1,11 @@
-from __future__ import annotations
-
 import json
 import shlex
 import signal
 import subprocess
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,9 +14,6 @@ from rich.console import Console
 from airflow_wxa.cli.main import main
 from airflow_wxa.cli.sandbox import introduce
 from airflow_wxa.sandbox import RunningSandbox, World, default_world, serve
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLE = "export AIRFLOW_CONN_WXA_DEFAULT="
 

@@ -1,7 +1,5 @@
 """Servers that strangers can reach: silent connections keep nobody out, and none starts with wrong settings."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -11,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -26,12 +25,8 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.plugins.connections import PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from tests.cli.healthy import Command, SetUp
 from tests.plugins.receiving import served
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.cli.healthy import Command, SetUp
 
 
 async def greets(scope: Any, receive: Any, send: Any) -> None:

@@ -1,16 +1,17 @@
 """Both clients behind one face, and a server that answers whatever a test tells it to."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import pickle
+import ssl
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from cryptography import x509
@@ -18,19 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_wxa.access.fixed import FixedTokens
-from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
+from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.client import AsyncWxaClient, Egress, TokenSource, WxaClient, delivery
 from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.client import TokenSource
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.steps import Step
+from airflow_wxa.steps import Step
 
 T = TypeVar("T")
 # Their letters survive any URL encoding, so a text that lacks "canary" holds neither token in any spelling.

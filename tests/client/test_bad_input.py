@@ -4,9 +4,7 @@ The tables are those of the rooms that refuse. Here each row goes through a clie
 sandbox, whose journal must stay empty; what comes back broken through both clients.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,17 +15,14 @@ from airflow_wxa.client import Egress
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, WxaUnknownError
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import commit_code, configure_domains, modify_platform_domains, verify_release
+from airflow_wxa.steps import Step, commit_code, configure_domains, modify_platform_domains, verify_release
 from tests.api.test_answers import NO_ANSWERS
 from tests.api.test_call import REFUSED as BODIES
 from tests.api.test_webview_domain import NO_DOMAINS, NO_HOSTS, NO_TEXTS
+from tests.client.conftest import Elsewhere, Twins
 from tests.release.test_spec import PARAMS
 from tests.release.test_spec import REFUSED as BAD_PARAMS
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps import Step
-    from tests.client.conftest import Elsewhere, Twins
 
 DOMAINS: list[Any] = [*NO_TEXTS, *(text for texts in NO_DOMAINS.values() for text in texts)]
 HOSTS = [host for hosts in NO_HOSTS.values() for host in hosts]

@@ -1,28 +1,31 @@
 """What a delivery wants done, and when: driven with plain values, without a client."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.authorisation import api_component_token
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
-from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
+from airflow_wxa.client.delivery import Answer, Deliverer, Delivery, Note, Request, TokenOf
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Pause, Recall, approved, changes_left, recall
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.client.delivery import Delivery
-    from airflow_wxa.steps import AcceptedWrites, Step
+from airflow_wxa.steps import (
+    NOTHING_ACCEPTED,
+    AcceptedWrites,
+    Approved,
+    Pause,
+    Recall,
+    Step,
+    approved,
+    changes_left,
+    recall,
+)
 
 READ = getversioninfo(APPID)
 WRITE = commit(CodeVersion.of(APPID, 47, "1.4.0"), "release")

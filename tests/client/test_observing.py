@@ -1,31 +1,24 @@
 """Both clients tell their observer alike; what many tasks note at one moment reaches it together."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
 from airflow_wxa.access import FixedTokens
+from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import CodeVersion, commit, release
 from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.client.asynchronous import _Batches
 from airflow_wxa.client.delivery import gathered, without_waiting
 from airflow_wxa.errors import WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, commit_code, recall
-from tests.client.conftest import CANARY
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.steps import AcceptedWrites, Approved, Left, Recall, Step
-    from tests.client.conftest import Twins
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Recall, Step, commit_code, recall
+from tests.client.conftest import CANARY, Twins
 
 T = TypeVar("T")
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")

@@ -1,12 +1,12 @@
-from __future__ import annotations
-
 import asyncio
 import socketserver
 import ssl
 import threading
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +16,9 @@ from airflow_wxa.api.code import getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, asynchronous
 from airflow_wxa.client.connections import MAX_CONNECTIONS, Connections
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.client.conftest import CANARY
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 TOKENS = FixedTokens({APPID: CANARY})
 

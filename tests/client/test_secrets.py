@@ -1,14 +1,13 @@
 """No token leaves through an error, its causes, a traceback, a repr or a log line, whatever goes wrong."""
 
-from __future__ import annotations
-
 import logging
 import selectors
 import socket
 import socketserver
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +17,8 @@ from airflow_wxa.client import Egress, wire
 from airflow_wxa.client.wire import quiet_url_loggers
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
+from tests.client.conftest import Elsewhere, Twins
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.client.conftest import Elsewhere, Twins
 
 CALLS = [release(APPID), Call.to("getversioninfo", APPID)]  # and one whose road leads through the repetitions
 

@@ -1,9 +1,7 @@
 """Traces show each request by endpoint, Mini Program and errcode, and no library's instrumentation shows its URL."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -21,14 +19,9 @@ from opentelemetry.trace import StatusCode
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import telemetry
 from airflow_wxa.errors import WxaError
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.client.conftest import Twins
+from tests.client.conftest import Twins
 
 
 @pytest.fixture

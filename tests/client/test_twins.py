@@ -1,10 +1,9 @@
 """Both clients carry calls and steps alike: what is sent, what is repeated, and what becomes of no answer."""
 
-from __future__ import annotations
-
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -26,16 +25,11 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import Pause, configure_domains
+from airflow_wxa.steps import DomainOutcome, Pause, Step, configure_domains
+from tests.client.conftest import Elsewhere, Twins
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox.exchange import FaultKind
-    from airflow_wxa.steps import DomainOutcome, Step
-    from tests.client.conftest import Elsewhere, Twins
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 SAFE = [getversioninfo(APPID), setwebviewdomain(APPID, "add", [WebviewDomain("m.example.com")])]

@@ -3,8 +3,6 @@
 The launcher of the demo starts the components; what makes a cluster of them is added here by environment variables.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -12,11 +10,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psutil
 import pytest
@@ -28,18 +27,13 @@ from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.demo.airflow import DAGS, LOOPBACK, ThrowawayAirflow, free_port
 from airflow_wxa.cli.demo.fleet import DAG_ID as FLEET_DAG_ID
 from airflow_wxa.cli.demo.fleet import DAGS as FLEET_DAGS
-from airflow_wxa.cli.demo.processes import interruptible, uninterrupted
+from airflow_wxa.cli.demo.processes import Component, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import DAG_ID
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
 from tests.store.databases import new_postgresql_database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox
 
 REDIS: Final = "redis-server"
 WORKER: Final = "worker"

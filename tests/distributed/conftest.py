@@ -1,19 +1,12 @@
 """One cluster for all tests: it takes a minute to start."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from airflow_wxa.sandbox import serve
-from tests.distributed.cluster import running_cluster
+from tests.distributed.cluster import Cluster, running_cluster
 from tests.distributed.merchants import world
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.distributed.cluster import Cluster
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,15 @@
 """A release on a cluster: started, watched, told about with times, and read back from WeChat's side."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from airflow_wxa.cli.demo.airflow import TaskInstance
 from airflow_wxa.cli.demo.releases import DAG_ID, TEMPLATE_ID, USER_VERSION, WANTED
+from airflow_wxa.sandbox import Entry, MiniProgram
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.cli.demo.airflow import TaskInstance
-    from airflow_wxa.sandbox import Entry, MiniProgram
-    from tests.distributed.cluster import Cluster
+from tests.distributed.cluster import Cluster
 
 PATIENCE_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.1

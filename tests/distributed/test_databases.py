@@ -1,15 +1,15 @@
 """The store on PostgreSQL as people run it: pgbouncer, TLS required, a replica by mistake, a schema of its own."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 from cryptography.fernet import Fernet
@@ -21,10 +21,6 @@ from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.runs import TaskRef
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.distributed,

@@ -1,21 +1,15 @@
 """Releases on a cluster whose processes are killed: each finishes, with one audit sheet and one release."""
 
-from __future__ import annotations
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
-
+import psutil  # type: ignore[import-untyped]
 import pytest
 
+from airflow_wxa.cli.demo.processes import Component
 from airflow_wxa.sandbox import AuditPlan, Fault
-from tests.distributed.cluster import kill_alone, lives
+from tests.distributed.cluster import Cluster, kill_alone, lives
 from tests.distributed.merchants import MERCHANTS
 from tests.distributed.releases import RELEASED_ONCE, Release
-
-if TYPE_CHECKING:
-    import psutil  # type: ignore[import-untyped]
-
-    from airflow_wxa.cli.demo.processes import Component
-    from tests.distributed.cluster import Cluster
 
 pytestmark = pytest.mark.distributed
 

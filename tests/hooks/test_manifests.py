@@ -1,8 +1,6 @@
 """Where a manifest's files and merchants may come from: nothing outside of the configured folder is read."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from airflow.sdk import ObjectStoragePath
@@ -16,9 +14,6 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks import manifests
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLATFORM = "wx00000000000000c1"
 GRANTED, OFFICIAL, UNKNOWN, GONE = (f"wx000000000000000{number}" for number in range(1, 5))

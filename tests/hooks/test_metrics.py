@@ -1,13 +1,12 @@
 """What is counted: by which name, with which tags, and that page and dashboard name the same."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket
 import timeit
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk._shared.observability.metrics import stats
@@ -17,15 +16,10 @@ from airflow_wxa.client import telemetry
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.metrics import _stats as set_up
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox import AuditPlan, RunningSandbox
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 

@@ -1,10 +1,10 @@
 """The recorder: what cannot be noted is not sent; what was sent is noted, whatever became of the answer."""
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
@@ -14,10 +14,11 @@ from airflow_wxa.api.audit import submit_audit, undocodeaudit
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
+from airflow_wxa.client.delivery import Answer, Request
 from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.hooks import accepted
 from airflow_wxa.hooks.recorder import Recorder, current_task
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import AuditPlan, Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import (
     NOTHING_ACCEPTED,
@@ -33,15 +34,7 @@ from airflow_wxa.steps import (
     approved,
     commit_code,
 )
-from airflow_wxa.store import Ledger, TaskRef
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from airflow_wxa.client.delivery import Answer, Request
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.store import Entry
+from airflow_wxa.store import Entry, Ledger, TaskRef
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 COMMIT = commit(VERSION, "release 1.4.0")

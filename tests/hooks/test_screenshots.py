@@ -1,11 +1,8 @@
 """What a rejected review's error says: a line for each reason, and for each screenshot, which lies in a file."""
 
-from __future__ import annotations
-
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk import ObjectStoragePath
@@ -13,16 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.hooks.screenshots import save_screenshots, screenshot_dir
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import AuditPlan, Fault, RunningSandbox
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
-from airflow_wxa.steps import AuditOutcome
+from airflow_wxa.steps import AuditOutcome, Step
 from tests.airflow_session import calls
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.steps import Step
 
 AUDITID = "400000007"
 MATERIAL = "/cgi-bin/material/get_material"

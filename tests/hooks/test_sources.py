@@ -1,9 +1,8 @@
 """Which source a Connection chooses, what it is refused for, and which few secrets Airflow is told to mask."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,9 +14,6 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.connection import WxaConnection, read_connection
 from airflow_wxa.hooks.store import open_store, store_url
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CANARY = "canary+/="
 

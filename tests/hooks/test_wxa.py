@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,13 +13,10 @@ from airflow_wxa.client import Egress
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import privacy_scan
 from tests.airflow_session import connection
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
 
 CANARY = "canary-in-the-connection"
 MANY = [f"wx{number:016x}" for number in range(100)]

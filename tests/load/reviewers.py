@@ -4,22 +4,17 @@ Run as a program it serves as many Mini Programs as its argument says, each with
 A line of JSON on its input is a list of appids whose sheets are approved; it answers each with a line.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from airflow_wxa.sandbox import MiniProgram, Platform, World
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 AUDITID = 400000001
 NEVER = 10**9  # polls

@@ -1,23 +1,16 @@
 """Sixty releases in audit at once on a real Airflow: all of them wait without a worker, and none is held back."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, Template, World
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.load
 

@@ -1,19 +1,13 @@
 """The Mini Program that operators work on: of a strict WeChat or a loose one, with budgets of its own."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan, Looseness
+from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 VERSION: Final[dict[str, Any]] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 either = pytest.mark.parametrize("account", ["strict", "loose"], indirect=True)

@@ -1,9 +1,6 @@
 """Twelve wrong arguments and six right ones, for type checkers: nothing here is run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
     WxaApproveReleaseOperator,
     WxaCommitOperator,
@@ -14,9 +11,6 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.release.dag import param
 from airflow_wxa.sensors import WxaAuditSensor
-
-if TYPE_CHECKING:
-    from airflow_wxa.hooks.wxa import WxaHook
 
 APPID = "wx0000000000000001"
 

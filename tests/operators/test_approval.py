@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import exceptions
@@ -28,7 +27,7 @@ from airflow_wxa.operators import (
 from airflow_wxa.operators.approval import as_code, as_table, as_text
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, approved
@@ -36,11 +35,6 @@ from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import speaking
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 #: What waits for a person with Airflow 3.3, and 3.2.
 WAITING: type[BaseException] = getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)

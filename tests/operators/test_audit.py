@@ -1,21 +1,17 @@
 """The review's end as a road: approved, rejected, withdrawn."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
 from airflow_wxa.operators import WxaAuditBranchOperator
+from airflow_wxa.sandbox import MiniProgram
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import Run, run_dag
 from tests.sensors.reviewed import account as account  # noqa: PLC0414  a fixture
 from tests.sensors.reviewed import submitted
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram
 
 
 class Nothing(BaseOperator):

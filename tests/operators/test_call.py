@@ -1,8 +1,6 @@
 """The operator for an endpoint that nobody has written: sent once, noted, and never for what needs more care."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -11,13 +9,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaCallOperator
-from airflow_wxa.sandbox import Fault, MiniProgram
+from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.gate import ENDPOINTS, Endpoint, ok
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import fail_once_after, run_dag
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
 
 NEW = "/wxa/not_written_yet"
 pytestmark = pytest.mark.usefixtures("airflow_database")

@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -14,12 +12,10 @@ from airflow_wxa.operators import (
     WxaVerifyReleaseOperator,
 )
 from airflow_wxa.release import FIELDS
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls
 from tests.operators.accounts import VERSION, run
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("account")
 TOO_LONG = "9" * (FIELDS["user_version"].schema["maxLength"] + 1)

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -9,12 +7,9 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_wxa.operators import WxaSetWebviewDomainBranchOperator, WxaSetWebviewDomainOperator
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import run_dag
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
 
 SET = "/wxa/setwebviewdomain"
 

@@ -1,11 +1,9 @@
 """Operators of one call each, and the hook's method for plain calls, against a strict and a loose sandbox."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -28,15 +26,12 @@ from airflow_wxa.operators import (
     WxaUndoAuditOperator,
     WxaUploadMediaOperator,
 )
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, RunningSandbox
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import calls
 from tests.operators.accounts import VERSION, either, run, submitted
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, Platform, RunningSandbox
 
 UNDO = "/wxa/undocodeaudit"
 #: Operator, its fields, and what the Mini Program has then.

@@ -1,9 +1,7 @@
 """A staged release: the part only rises, nothing but our approved version is shown, and it can be taken back."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -16,14 +14,11 @@ from airflow_wxa.operators import (
     WxaReleaseOperator,
     WxaRevertGrayReleaseOperator,
 )
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox
+from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls, run_dag
 from tests.operators.accounts import VERSION, either, run, submitted
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
-    from airflow_wxa.sandbox.exchange import FaultKind
 
 GRAY, REVERT = "/wxa/grayrelease", "/wxa/revertgrayrelease"
 

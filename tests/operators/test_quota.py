@@ -1,8 +1,6 @@
 """Resets of call counters: asked for with what is left, once a task, and never an eleventh in a month."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -10,13 +8,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import calls, connection, fail_once_after, run_dag
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 CLEAR = "/cgi-bin/clear_quota"
 either = pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """Tokens of calls that fail, looked for wherever something is written: logs, exceptions with all they hold, output."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -27,18 +26,13 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.triggers import WxaAuditTrigger
 from tests.airflow_session import connection
 from tests.canaries import spellings
 from tests.leaks.exits import Loggers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 # Characters that URLs encode, so that each spelling is another text.
 MERCHANT = "canary/merchant+token=&secret 令牌"

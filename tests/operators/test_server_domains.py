@@ -1,8 +1,7 @@
 """Server domains and the direct mode against the sandbox: the month's changes are kept to, files are written."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -17,14 +16,9 @@ from airflow_wxa.operators import (
     WxaSetWebviewDomainDirectlyOperator,
     WxaWebviewDomainConfirmfileOperator,
 )
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, Platform, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store import TaskRef
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import Platform, RunningSandbox
 
 MODIFY = "/wxa/modify_domain"
 A, B = "https://a.example.com", "https://b.example.com"

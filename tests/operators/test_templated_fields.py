@@ -1,9 +1,8 @@
 """Every templated field of every operator and sensor, with text and with native rendering."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Collection
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pytest
 from airflow.sdk import DAG
@@ -13,14 +12,10 @@ from airflow_wxa import operators, sensors
 from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.texts import in_language, languages
 from docs.generate.pages import described
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 CLASSES = [
     getattr(package, name)

@@ -1,14 +1,14 @@
 """Runs at every place where the board lets somebody act, and readers before a page that acts."""
 
-from __future__ import annotations
-
 import html
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
@@ -27,13 +27,7 @@ from airflow_wxa.store.questions import Question, told
 from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.airflow_session import load_release_dag, register_dag
 from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, load_fleet, settle
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import httpx
-
-    from tests.plugins.browser import Browser
+from tests.plugins.browser import Browser
 
 CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
 SHOWN: dict[str, Any] = {

@@ -1,10 +1,10 @@
 """Runs in Airflow's own database and in the store, as a scheduler and tasks would have left them."""
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.models.dag import DagModel
@@ -19,11 +19,7 @@ from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    AirflowRun = Callable[..., None]
+AirflowRun = Callable[..., None]
 
 __all__ = ["airflow_run", "load_fleet", "put_run", "settle", "url"]
 

@@ -1,12 +1,11 @@
 """Airflow's own app with the plugin as Airflow found it, asked without a network."""
 
-from __future__ import annotations
-
 import asyncio
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -18,9 +17,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the deprecations in what Airflow imports are not ours
     from airflow.api_fastapi.app import _AuthManagerState, create_app, get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 def login(role: str | None, user: str = "lin") -> dict[str, str]:

@@ -1,20 +1,21 @@
 """A receiver on a store of its own, for Connections that stand in the test."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading
 import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from airflow.sdk import Connection
 from cryptography.fernet import Fernet
+from fastapi import FastAPI
 
 from airflow_wxa.api.push import Envelope, PushKeys
 from airflow_wxa.api.redaction import Secret
@@ -25,12 +26,6 @@ from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from tests.sealing import sealed
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from fastapi import FastAPI
 
 NOW = 1_488_856_741
 KEYS = PushKeys(COMPONENT_APPID, Secret(PUSH_TOKEN), Secret(ENCODING_AES_KEY))

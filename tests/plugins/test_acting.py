@@ -1,13 +1,11 @@
 """Acts of the board: by Airflow's own API with the reader's own login, each once, and nothing beyond their rights."""
 
-from __future__ import annotations
-
 import html
 import json
 import re
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -18,7 +16,7 @@ from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.operators.approval import kind_of
 from airflow_wxa.plugins.board import acting
 from airflow_wxa.plugins.board.reader import RefusedError
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Question, told
@@ -43,9 +41,6 @@ from tests.plugins.acting import (
 )
 from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, settle
 from tests.plugins.browser import login
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
 
 
 def test_an_approval_is_shown_and_answered_once(page: Page) -> None:

@@ -1,27 +1,21 @@
 """The receiver in a real API server that wants a login for everything else."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.trial_link import PUSH_PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 

@@ -1,19 +1,15 @@
 """Below a path behind a proxy, as in ``[api] base_url = https://host/team-a``."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from airflow.sdk import BaseOperatorLink
 
 from airflow_wxa.links import VerificationFileLink, WxaErrcodeLink, WxaMiniProgramLink, WxaTrialQrcodeLink
 from tests.airflow_session import ROOT
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperatorLink
 
 APPID = "wx00000000000000a1"
 

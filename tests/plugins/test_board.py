@@ -1,12 +1,10 @@
 """The board: for whoever may see the runs, row by row, in their language, and without side effects."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
@@ -25,11 +23,8 @@ from airflow_wxa.store.fleets import RunKey, Word
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, outcome_word
 from airflow_wxa.texts import ENGLISH, languages, template, templates
 from airflow_wxa.trial_link import BOARD_PREFIX
-from tests.plugins.airflow_runs import FLEET, PLATFORM, load_fleet, settle
-
-if TYPE_CHECKING:
-    from tests.plugins.airflow_runs import AirflowRun
-    from tests.plugins.browser import Browser
+from tests.plugins.airflow_runs import FLEET, PLATFORM, AirflowRun, load_fleet, settle
+from tests.plugins.browser import Browser
 
 STUCK, ONLINE, ELSEWHERE = "wx00000000000000a1", "wx00000000000000a2", "wx00000000000000a3"
 RELEASED, BLOCKED, UNDER_WAY = "wx00000000000000b1", "wx00000000000000b2", "wx00000000000000b3"

@@ -1,10 +1,9 @@
 """The nine questions of managers, right after a release, a fleet, a rollback and a foreign release by real DAGs."""
 
-from __future__ import annotations
-
 import html
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,15 +11,10 @@ from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
-from airflow_wxa.sandbox import AuditPlan, serve
+from airflow_wxa.sandbox import AuditPlan, World, serve
 from tests.airflow_session import run_dag
 from tests.fleet.fleets import appid, fleet_world, manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox import World
-    from tests.plugins.browser import Browser
+from tests.plugins.browser import Browser
 
 X, REJECTED = appid(1), appid(2)
 PARAMS: dict[str, Any] = {"appid": X, "webviewdomain": ["https://m.example.com"], "template_id": 47, "approval": False}

@@ -1,11 +1,10 @@
 """Who sees and does what on the board: per page, per row and per act, by each auth manager."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
@@ -17,16 +16,12 @@ from airflow_wxa.hooks.store import open_fleets, store_url
 from airflow_wxa.plugins.board import acting
 from airflow_wxa.plugins.board.plans import ACTS
 from airflow_wxa.plugins.board.reader import Reader
+from airflow_wxa.sandbox import RunningSandbox
 from tests.browser.board import FLEET as FILLED_FLEET
 from tests.browser.board import STUCK, fill
 from tests.plugins.acting import FILLED, Page, fields_of, possible, runs_of, states_of
 from tests.plugins.airflow_runs import APPID, DAG, FLEET
 from tests.plugins.browser import Browser, app_with, login
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 # Airflow's own fields of a DAG's details, and FAB's Flask app, warn when they are used.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -1,9 +1,7 @@
 """The board over Airflow's own runs: what goes on, what does not, and who is asked."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
@@ -12,11 +10,8 @@ from airflow_wxa.plugins.board.views import seconds_left, waves_of
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Question, told
-from tests.plugins.airflow_runs import APPID, FLEET, OTHER, PLATFORM, load_fleet, settle
-
-if TYPE_CHECKING:
-    from tests.plugins.airflow_runs import AirflowRun
-    from tests.plugins.browser import Browser
+from tests.plugins.airflow_runs import APPID, FLEET, OTHER, PLATFORM, AirflowRun, load_fleet, settle
+from tests.plugins.browser import Browser
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "url")
 IN_AUDIT = {"outcome": "submitted", "user_version": "1.4.0", "auditid": "4711"}

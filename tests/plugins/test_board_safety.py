@@ -1,10 +1,9 @@
 """What WeChat or a merchant wrote acts on no page of the board, and no secret and no foreign file stands there."""
 
-from __future__ import annotations
-
 import os
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
@@ -12,17 +11,13 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.hooks.screenshots import MOST_BYTES
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import TaskRef
 from tests.canaries import CANARIES, spellings
 from tests.plugins.airflow_runs import settle
+from tests.plugins.browser import Browser
 from tests.plugins.hostile import PAYLOADS, SHARED, fill_with
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.plugins.browser import Browser
 
 TAGS = {
     "a", "article", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl", "dt", "em",

@@ -1,12 +1,11 @@
 """Which Connections exist for the receiver, and how often Airflow is asked."""
 
-from __future__ import annotations
-
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +14,6 @@ from airflow_wxa.plugins import connections
 from airflow_wxa.plugins.connections import PushConnection, PushConnections, push_conn_ids, read_push_connection
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from tests.plugins.receiving import push_connection
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = {
     "conn_type": "wxa",

@@ -1,13 +1,13 @@
 """Crowds at the API server, which is not ours to block: requests for pictures that never come, and made-up pushes."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,17 +20,11 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY
 from airflow_wxa.store import TaskRef
 from airflow_wxa.trial_link import PUSH_PREFIX, trial_link
 from tests.airflow_session import ROOT
-from tests.plugins.browser import login
+from tests.plugins.browser import Browser, login
 from tests.plugins.receiving import KEYS, query, served, ticket
 from tests.plugins.slow_secrets import LOOK_UP_SECONDS
 from tests.plugins.test_api_server import api_server as running_api_server
 from tests.sealing import sealed
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from tests.plugins.browser import Browser
 
 pytestmark = pytest.mark.load
 

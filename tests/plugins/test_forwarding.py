@@ -1,9 +1,8 @@
 """Pushes that are none of ours go on as they came, and nothing that holds a secret does."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,13 +11,9 @@ from fastapi import FastAPI, Request, Response
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.plugins.forwarding import FORWARDED, forward_pushes_to
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.store import Store
 from tests.plugins.receiving import KEYS, NOW, Receiver, query, receiver_on, served, ticket, xml
 from tests.sealing import sealed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.store import Store
 
 MESSAGE = f"/wxa_default/message/{APPID}"
 VISITOR = xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="text", Content="hello")

@@ -1,7 +1,5 @@
 """The receiver alone, 200 pushes a second: none is lost, and WeChat never waits."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -11,24 +9,21 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_wxa.api.push import Envelope
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from tests.plugins.receiving import KEYS, query, ticket, xml
 from tests.sealing import sealed
 from tests.store.databases import store_url  # noqa: F401  a fixture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.api.push import Envelope
 
 RATE = 200  # a second
 SECONDS = 20

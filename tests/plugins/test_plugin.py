@@ -1,18 +1,15 @@
 """What Airflow finds, and what it costs a task that needs none of it."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from airflow_wxa.plugins.plugin import BuiltOnDemand, WxaPlugin
 from airflow_wxa.trial_link import BOARD_PREFIX, PUSH_PREFIX, TRIAL_PREFIX
-
-if TYPE_CHECKING:
-    import pytest
 
 LOADED = """
 import sys

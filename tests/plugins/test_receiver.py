@@ -1,12 +1,11 @@
 """The receiver's routes: what is taken, what is refused without a word, and what of it is kept."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -17,14 +16,10 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.plugins import receiver as module
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.store import Store
 from airflow_wxa.store.tables import push
 from tests.plugins.receiving import KEYS, NOW, Receiver, push_connection, query, receiver_on, ticket, xml
 from tests.sealing import sealed
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from airflow_wxa.store import Store
 
 EVENTS = "/wxa_default/authorisation"
 MESSAGES = f"/wxa_default/message/{APPID}"

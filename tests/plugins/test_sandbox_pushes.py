@@ -1,10 +1,9 @@
 """From the emulated WeChat to the store and back: its own encoder, real HTTP, Airflow's Connection."""
 
-from __future__ import annotations
-
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,6 +11,7 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -19,15 +19,9 @@ from airflow_wxa.sandbox.testing import (
     ENCODING_AES_KEY,
     PUSH_TOKEN,
 )
+from airflow_wxa.store import Credential
 from tests.plugins.receiving import KEYS, query, served, xml
 from tests.sealing import sealed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.store import Credential
 
 
 @pytest.fixture

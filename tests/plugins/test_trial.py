@@ -1,10 +1,8 @@
 """Trial QR codes: for whoever may see the runs, without side effects, and without a token in any answer."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
@@ -13,23 +11,18 @@ from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.team import Team
 from airflow.utils.session import create_session
+from httpx import Response
 from sqlalchemy import select
 
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.tables import credential
 from airflow_wxa.trial_link import TRIAL_PREFIX, trial_link
 from tests.airflow_session import connection
-from tests.plugins.browser import login
-
-if TYPE_CHECKING:
-    from httpx import Response
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.plugins.browser import Browser
+from tests.plugins.browser import Browser, login
 
 TASK = TaskRef("our_release", "manual__2026-11-26T01:00:00+00:00", "wait_for_audit", wxa_conn_id="wxa_default")
 RUN = {"dag_id": TASK.dag_id, "run_id": TASK.run_id}

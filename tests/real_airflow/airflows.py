@@ -1,26 +1,19 @@
 """Airflows of the tests that start a real one: start and end, waiting, the world they talk to, other versions."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.cli.demo.airflow import TaskInstance, ThrowawayAirflow
+from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, Template, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from airflow_wxa.cli.demo.airflow import TaskInstance
-    from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox
 
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 300.0

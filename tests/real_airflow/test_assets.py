@@ -1,23 +1,17 @@
 """DAGs that follow: one a release, one an audit that is pushed, one an audit whose pushes are lost, by polls."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import DAGS, ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, World
+from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.trial_link import PUSH_PREFIX
 from tests.real_airflow.airflows import SOON, connection, mini_program, sheet, started, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 

@@ -1,7 +1,5 @@
 """The demo on a real Airflow, as a user starts it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -12,7 +10,8 @@ import time
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import psutil
@@ -23,9 +22,6 @@ from airflow_wxa.cli.demo.command import read_ledger
 from airflow_wxa.cli.demo.releases import CALLS, FIRST_PLATFORM, RELEASES, SECOND_PLATFORM
 from airflow_wxa.sandbox import Entry
 from tests.canaries import spellings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMIT_SECONDS = 180
 LEAVE_SECONDS = 30

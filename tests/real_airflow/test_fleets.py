@@ -1,7 +1,5 @@
 """Fleets on a real Airflow with its local executor: the quota, a bad canary, a stop, and a kill in each stage."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -9,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
@@ -18,16 +17,10 @@ import yaml
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.cli.demo.fleet import DAG_ID, DAGS
-from airflow_wxa.sandbox import Fault, World, serve
-from airflow_wxa.store.fleets import Fleets, RunKey
+from airflow_wxa.sandbox import Fault, RunningSandbox, World, serve
+from airflow_wxa.store.fleets import FleetApp, Fleets, RunKey
 from tests.real_airflow.airflows import SOON, end_of, mini_program, started, task_of
 from tests.real_airflow.airflows import world as world_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.store.fleets import FleetApp
 
 pytestmark = pytest.mark.real_airflow
 

@@ -3,24 +3,19 @@
 ``pytest -m real_airflow -n0 -s tests/real_airflow/test_notifier.py`` prints the table.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.real_airflow.airflows import ENDED, connection, started, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 

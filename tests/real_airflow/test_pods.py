@@ -5,8 +5,6 @@ logs, another uid, no way to any network but one address, and no variable but th
 and of the image. The other components have what ``docs/deploy/values.yaml`` gives them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -15,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -36,9 +35,6 @@ from tests.real_airflow.airflows import build_wheel, end_of, mini_program, state
 from tests.real_airflow.airflows import world as world_of
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
 from tests.tables import print_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 pytestmark = [
     pytest.mark.real_airflow,

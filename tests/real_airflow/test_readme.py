@@ -1,25 +1,18 @@
 """README's "Use it", walked as it stands there: its lines in three terminals, a real Airflow, and a clock."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import AirflowApi, free_port
-from airflow_wxa.cli.demo.processes import ProcessSessions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.cli.demo.processes import Component, ProcessSessions
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 WALK = README.partition("## Use it")[2].partition("Against the real WeChat")[0]

@@ -4,18 +4,20 @@ Each role has a release, a rollback and a change of the platform's list that wai
 Airflow's simple auth manager and with FAB's. Nothing happens until the approver answers.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from base64 import urlsafe_b64decode
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance, ThrowawayAirflow
 from airflow_wxa.cli.demo.command import read_ledger
+from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.sandbox import RunningSandbox, World
 from tests.real_airflow.airflows import (
     ENDED,
     LISTED,
@@ -30,13 +32,6 @@ from tests.real_airflow.airflows import (
     until,
     world,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox, World
 
 pytestmark = pytest.mark.real_airflow
 

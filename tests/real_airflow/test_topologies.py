@@ -4,8 +4,6 @@
 and those of ``test_pods.py`` and ``test_upgrade.py``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -16,12 +14,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import COMPONENTS, DAGS, LOOPBACK, ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, World
+from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
@@ -38,10 +37,6 @@ from tests.real_airflow.airflows import (
 )
 from tests.real_airflow.airflows import SOON as SOON_AT_WECHAT
 from tests.tables import print_rows
-
-if TYPE_CHECKING:
-    from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 

@@ -1,24 +1,18 @@
 """A triggerer that lacks the Connection which the workers have: the task fails soon, and says why."""
 
-from __future__ import annotations
-
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.triggers.sharing import _PATIENCE_SECONDS
 from tests.real_airflow.airflows import connection, end_of, sheet, started, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 

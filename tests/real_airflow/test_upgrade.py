@@ -4,8 +4,6 @@ The earlier version is installed from this repository's history into an environm
 is ended with all its processes; then this version migrates the store and goes on in the same home.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import subprocess
 import sys
@@ -13,13 +11,13 @@ import time
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
 
 from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE
-from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.store.fleets import Fleets, RunKey
 from tests.real_airflow.airflows import (
@@ -37,9 +35,6 @@ from tests.real_airflow.airflows import (
     world,
 )
 from tests.tables import print_rows
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox, World
 
 pytestmark = pytest.mark.real_airflow
 

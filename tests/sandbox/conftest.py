@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -21,9 +20,6 @@ from airflow_wxa.sandbox.testing import (
     PLATFORM_TOKEN,
     REFRESH_TOKEN,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Wechat:

@@ -1,9 +1,7 @@
 """Tokens, authorisations, owners and call quotas at the emulated WeChat."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,10 +14,8 @@ from airflow_wxa.sandbox.testing import (
     PLATFORM_TOKEN,
     REFRESH_TOKEN,
 )
+from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Wechat
 
 HOUR = 3600
 OTHER = "wx00000000000000c2"

@@ -1,17 +1,13 @@
 """The audit at the emulated WeChat: scan, submission, sheets, withdrawals, and the privacy guide."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.sandbox import MiniProgram, World
+from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Wechat
 
 SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"
 MATERIAL, PRIVACY = "/cgi-bin/material/get_material", "/cgi-bin/component/setprivacysetting"

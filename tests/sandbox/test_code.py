@@ -1,9 +1,7 @@
 """Code at the emulated WeChat: templates, commits, releases, staged ones, and the way back."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,10 +10,8 @@ from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.state import STAGES, Stage
 from airflow_wxa.sandbox.testing import APPID
+from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Wechat
 
 GRAY, ROLLBACK = "/wxa/grayrelease", "/wxa/revertcoderelease"
 SHOP = ["https://shop.example.com"]

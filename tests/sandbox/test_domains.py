@@ -1,20 +1,15 @@
 """Business domains and server domains at the emulated WeChat: of a Mini Program, and of its platform."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from airflow_wxa.sandbox import MiniProgram, Platform
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.sandbox.values import SERVER_KINDS, bare_host, covered, host_of_origin, still_covered
+from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.sandbox.conftest import Wechat
 
 SET, DIRECT, EFFECTIVE = "/wxa/setwebviewdomain", "/wxa/setwebviewdomain_directly", "/wxa/get_effective_webviewdomain"
 SERVER, DIRECT_SERVER = "/wxa/modify_domain", "/wxa/modify_domain_directly"

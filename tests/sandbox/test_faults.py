@@ -1,22 +1,17 @@
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 import requests
 
 from airflow_wxa.sandbox import Fault, RunningSandbox, World, create_app
+from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox.exchange import FaultKind
-    from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import Wechat
 
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
 REFRESH = "/cgi-bin/component/api_authorizer_token"

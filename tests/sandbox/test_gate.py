@@ -1,6 +1,5 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -8,11 +7,7 @@ from airflow_wxa.sandbox import MiniProgram, Platform
 from airflow_wxa.sandbox.errors import Errcode
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.testing import MERCHANT_TOKEN, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import Wechat
 
 BASIC_INFO = "/cgi-bin/account/getaccountbasicinfo"
 POSTS = [path for path, endpoint in ENDPOINTS.items() if endpoint.method == "POST" and path != BASIC_INFO]

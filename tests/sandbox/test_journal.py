@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from airflow_wxa.sandbox import MiniProgram
@@ -16,10 +14,8 @@ from airflow_wxa.sandbox.testing import (
     PUSH_TOKEN,
     REFRESH_TOKEN,
 )
+from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Wechat
 
 CANARY = "canary+token/with=signs"
 NO_SECRETS = {"user_version": "1.4.0", "n": 7, "ok": True, "token_count": 3}

@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -13,11 +12,7 @@ from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.loose import Lag, LooseAnswer
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import Wechat
 
 SET, EFFECTIVE = "/wxa/setwebviewdomain", "/wxa/get_effective_webviewdomain"
 PLATFORM_LIST, LATEST = "/cgi-bin/component/modify_wxa_jump_domain", "/wxa/get_latest_auditstatus"

@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -21,9 +19,7 @@ from airflow_wxa.sandbox.testing import (
     MERCHANT_TOKEN,
     PUSH_TOKEN,
 )
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Receiver, Wechat
+from tests.sandbox.conftest import Receiver, Wechat
 
 
 def fields(xml: str) -> dict[str, str]:

@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 import gc
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -14,9 +13,6 @@ from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, PLATFORM_TOKEN, REFRESH_TOKEN
 from airflow_wxa.sandbox.worlds import PLATFORM_APPID
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MANY = 1000
 FIRST = f"wx{1:016x}"

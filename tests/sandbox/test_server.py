@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import json
 import logging
 import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -15,11 +13,7 @@ from airflow_wxa.sandbox import RunningSandbox, World, serve
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 from tests.tables import each_row
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    At = Callable[[str], str]
-
+At = Callable[[str], str]
 
 FOREGROUND = """
 from airflow_wxa.sandbox import World, run

@@ -1,18 +1,14 @@
-from __future__ import annotations
-
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.sandbox import Introduction, MiniProgram, Platform, RunningSandbox, World, default_world, seeded_fleet
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
+from airflow_wxa.sandbox.worlds import Kind
 from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.worlds import Kind
 
 
 @pytest.fixture

@@ -1,17 +1,12 @@
 """The Mini Program whose scan and review sensors and triggers wait for."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 SCAN = "/wxa/security/get_code_privacy_info"

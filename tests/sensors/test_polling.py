@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -20,6 +19,7 @@ from airflow.sdk.exceptions import (
 from sqlalchemy import select
 
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.sensors.polling import _PollingSensor
@@ -28,11 +28,6 @@ from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, run_dag
 from tests.sensors.reviewed import SCAN, STATUS, submitted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("account")
 DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"

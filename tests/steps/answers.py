@@ -1,10 +1,10 @@
 """Answers of WeChat about the version that a release under test is about, and about a foreign one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from typing import Any, Final
 
 from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
@@ -19,12 +19,7 @@ from airflow_wxa.steps import (
     submit_version,
     verify_release,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from airflow_wxa.api.webview_domain import WebviewDomain
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 #: Raised by a client when no answer came: the work may have been done.
 LOST: Final = WxaTransportError("got no answer: the connection broke")

@@ -1,9 +1,8 @@
 """Steps driven by hand: WeChat is a script of plain values."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import pytest
 
@@ -11,10 +10,7 @@ from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.errors import WxaError, WxaPermissionError
 from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Platform, Recall, Step
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    Answer = dict[str, Any] | int | WxaError
+Answer = dict[str, Any] | int | WxaError
 
 T = TypeVar("T")
 

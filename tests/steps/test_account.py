@@ -1,19 +1,14 @@
 """What a merchant must do: one list, in both languages, and nothing that could not be read counts as missing."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.errors import WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import check_account
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps import AccountOutcome
-    from tests.steps.conftest import Script
+from airflow_wxa.steps import AccountOutcome, check_account
+from tests.steps.conftest import Script
 
 CATEGORY: dict[str, Any] = {"category_list": [{"first_id": 1}]}
 FILED: dict[str, Any] = {"get_icp_entrance_info": [{"info": {"status": 6}}], "getillegalrecords": [{"records": []}]}

@@ -1,8 +1,6 @@
 """Submitting: one sheet, ours, adopted where it is there already; then where its review stands."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -39,10 +37,7 @@ from tests.steps.answers import (
     a_sheet,
     submits,
 )
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
-
+from tests.steps.conftest import Script
 
 NAMELESS = OURS | {"user_desc": ""}
 CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}

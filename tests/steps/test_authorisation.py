@@ -1,16 +1,12 @@
 """Refresh tokens are listed to the end, however many a page holds."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api import Secret
 from airflow_wxa.steps.authorisation import exchange_code, fetch_platform_token, list_refresh_tokens
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 PLATFORM = "wx00000000000000c1"
 

@@ -1,8 +1,6 @@
 """Committing: once, ours, and never over somebody's running audit; then the privacy scan."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -32,9 +30,7 @@ from tests.steps.answers import (
     commits,
     versions,
 )
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 FRESH = [versions(), versions(OURS)]
 THEIR_TRIAL = "commit stopped(.|\n)*trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:"

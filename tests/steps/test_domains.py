@@ -1,8 +1,6 @@
 """A Mini Program's business domains: written, read back, and the two special roads."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -19,9 +17,7 @@ from airflow_wxa.errors import (
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import DomainOutcome, configure_domains
 from tests.steps.answers import LOST, own, platform
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")
 

@@ -1,9 +1,7 @@
 """A staged release, call by call: lag, races and what WeChat leaves out."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,9 +10,7 @@ from airflow_wxa.errors import WxaBusyError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, gray_release, revert_gray_release
 from tests.steps.answers import APPROVED_SHEET, LOST, VERSION
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 NONE: dict[str, Any] = {"errcode": 0, "gray_release_plan": {"status": 0, "gray_percentage": 0}}
 

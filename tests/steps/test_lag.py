@@ -1,9 +1,8 @@
 """Lag at the level of steps: read again, blame nobody, send nothing twice."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -37,11 +36,7 @@ from tests.steps.answers import (
     verifies,
     versions,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
 OK = {"errcode": 0}

@@ -1,8 +1,7 @@
 """Answers that get lost after the work was done, and calls that get lost before it: one sheet, one release."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,14 +9,10 @@ from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, RunningSandbox
+from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import ReleaseOutcome, commit_code, configure_domains, release_version, submit_version
 from tests.chaos.releasing import VERSION, Plan, Task, carried
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox.exchange import FaultKind
 
 PLAN = Plan()
 WRITES = ["setwebviewdomain", "commit", "submit_audit", "release"]

@@ -1,8 +1,6 @@
 """Whose a version is: forged and pasted marks, other content, cut-off descriptions. None of them is ever published."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -21,9 +19,7 @@ from tests.steps.answers import (
     verifies,
     versions,
 )
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 
 @pytest.fixture(params=["pasted behind ours", "other content", "our mark, other version", "by hand"])

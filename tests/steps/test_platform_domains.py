@@ -1,16 +1,12 @@
 """The platform's own list: read first, changed once, and the verification file handed over."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps import PlatformOutcome, modify_platform_domains, modify_platform_server_domains
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 FILE = {"errcode": 0, "file_name": "AbCdEf1234.txt", "file_content": "0123456789abcdef"}
 

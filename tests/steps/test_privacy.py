@@ -1,19 +1,14 @@
 """The privacy guide: written when it differs, as raw UTF-8, and read back."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.privacy import setprivacysetting
 from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import apply_for_privacy_interface, set_privacy_setting
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps import PrivacySettingOutcome
-    from tests.steps.conftest import Script
+from airflow_wxa.steps import PrivacySettingOutcome, apply_for_privacy_interface, set_privacy_setting
+from tests.steps.conftest import Script
 
 OWNER = {"contact_email": "ops@example.com", "notice_method": "弹窗", "store_region": "新加坡"}
 GUIDE: dict[str, Any] = {

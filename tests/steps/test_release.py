@@ -1,15 +1,13 @@
 """Publishing: an approved sheet of ours and nothing else, once; then the proof."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import Approved, gray_release, release_version
+from airflow_wxa.steps import Approved, Step, gray_release, release_version
 from airflow_wxa.steps.release import before_release
 from tests.steps.answers import (
     APPROVED,
@@ -32,10 +30,7 @@ from tests.steps.answers import (
     verifies,
     versions,
 )
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps import Step
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")

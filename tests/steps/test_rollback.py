@@ -1,18 +1,14 @@
 """A rollback, call by call: which version one step back is, where names alone do not tell."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, plan_rollback, roll_back
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps.rollback import RollbackPlan
-    from tests.steps.conftest import Script
+from airflow_wxa.steps.rollback import RollbackPlan
+from tests.steps.conftest import Script
 
 AROUND: dict[str, Any] = {"own": {"webviewdomain": []}, "effective": {}}
 

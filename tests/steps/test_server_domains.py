@@ -1,8 +1,6 @@
 """Lists that may be changed 50 times a month: compared first, sent once, and a part is not the whole."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -27,9 +25,7 @@ from airflow_wxa.steps import (
     prove_server_domains,
 )
 from tests.steps.answers import LOST
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 A, B, C = (f"https://{name}.example.com" for name in "abc")
 EMPTY: dict[str, Any] = {kind: [] for kind in SERVER_KINDS}

@@ -1,16 +1,12 @@
 """A draft becomes a template once, whatever WeChat's replicas show."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.steps import AcceptedWrites, add_to_template
-
-if TYPE_CHECKING:
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 NAMES: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 DRAFTS: dict[str, Any] = {"draft_list": [{"draft_id": 12, "create_time": 1_700_000_000, **NAMES}]}

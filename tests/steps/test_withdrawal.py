@@ -1,9 +1,7 @@
 """Somebody else's sheet in audit: withdrawn only when asked for and when some withdrawals are left."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,7 +14,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import Left, Submission, withdraw_audit
+from airflow_wxa.steps import CommitOutcome, Left, Submission, SubmitOutcome, withdraw_audit
 from tests.steps.answers import (
     ACCEPTED,
     APPROVED,
@@ -37,10 +35,7 @@ from tests.steps.answers import (
     submits,
     versions,
 )
-
-if TYPE_CHECKING:
-    from airflow_wxa.steps import CommitOutcome, SubmitOutcome
-    from tests.steps.conftest import Script
+from tests.steps.conftest import Script
 
 NEWER = a_sheet({"user_version": "10.0.0", "user_desc": "theirs"}, AUDITING, 7654321)
 ENDED = [a_sheet(FOREIGN, status) for status in (WITHDRAWN, APPROVED, REJECTED)]

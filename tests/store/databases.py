@@ -1,7 +1,5 @@
 """The databases that every test of store and access runs on: SQLite, and PostgreSQL where it is installed."""
 
-from __future__ import annotations
-
 import atexit
 import itertools
 import os
@@ -11,11 +9,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import create_engine
@@ -24,9 +23,6 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import metadata
 from tests.store.templates import migrations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 ROLE: Final = "airflow"
 START_SECONDS: Final = 30

@@ -1,16 +1,12 @@
 """Many processes that do the same thing at the same moment."""
 
-from __future__ import annotations
-
 import multiprocessing
+import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-    from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 START_SECONDS: Final = 60

@@ -1,25 +1,19 @@
 """New stores as copies: the migrations run once in a process, and a test that is not about them starts from a copy."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.util import LRUCache
 
 from airflow_wxa.store import engine as engine_module
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy import Engine
 
 _keep_private = engine_module._keep_private
 

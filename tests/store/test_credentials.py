@@ -1,19 +1,14 @@
 """What the store keeps of a platform and its merchants, and who may change it when."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select, update
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.store import Credential, Store
 from airflow_wxa.store.tables import credential, database_now
-
-if TYPE_CHECKING:
-    from airflow_wxa.store import Credential, Store
 
 PLATFORM = "wx00000000000000c1"
 OTHER_PLATFORM = "wx00000000000000c2"

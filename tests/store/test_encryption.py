@@ -1,9 +1,7 @@
 """Secrets rest encrypted, and keys can be replaced while everybody goes on working."""
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -12,16 +10,11 @@ from sqlalchemy import select, update
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.store import Store
+from airflow_wxa.store import Credential, Store
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import credential
 from airflow_wxa.store.vault import Vault
 from tests.canaries import spellings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from airflow_wxa.store import Credential
 
 PLATFORM = "wx00000000000000c1"
 APPID, SECOND = "wx0000000000000001", "wx0000000000000002"

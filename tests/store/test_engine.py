@@ -1,7 +1,5 @@
 """How the database is opened: private, by many at once, with a schema that is up to date, and what is said if not."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import logging
 import multiprocessing
@@ -10,8 +8,10 @@ import sqlite3
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -35,11 +35,6 @@ from airflow_wxa.store.engine import (
 )
 from airflow_wxa.store.tables import credential, metadata
 from tests.store.processes import together
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 from_migrations = pytest.mark.usefixtures("from_migrations")
 

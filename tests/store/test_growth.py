@@ -1,10 +1,10 @@
 """A store that is full costs a Mini Program what an empty one does; no transaction grows with a fleet."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, update
@@ -15,10 +15,6 @@ from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 PLATFORM = "wx00000000000000c1"
 KEY = RunKey("wxa_fleet_release", "run")

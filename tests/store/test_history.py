@@ -1,9 +1,8 @@
 """Releases by day, person and DAG, and how long reviews took, as the ledger tells it."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -15,9 +14,6 @@ from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.history import History
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.tables import ledger as table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PLATFORM = "wx00000000000000c1"
 APPIDS = [f"wx{number:016x}" for number in range(3)]

@@ -1,18 +1,18 @@
 """The ledger: intent before, result after, and what a lost answer reads like until somebody finds out."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import event, update
 
 from airflow_wxa.api.audit import submit_audit, undocodeaudit
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
@@ -21,11 +21,6 @@ from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store import Entry, Ledger, Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import ledger as rows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_wxa.api.call import Call
 
 PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
 APPID, OTHER = "wx0000000000000001", "wx0000000000000002"

@@ -1,18 +1,15 @@
 """A store of the first version under this one, that version's statements beside this one's schema, and copies."""
 
-from __future__ import annotations
-
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, inspect, text
 
 from airflow_wxa.api.authorisation import Grant
 from airflow_wxa.api.redaction import Secret
@@ -22,9 +19,6 @@ from airflow_wxa.store import Ledger, Result, Store, TaskRef
 from airflow_wxa.store.engine import VERSION_TABLE, _created, _head, _revision, migrate, open_engine
 from airflow_wxa.store.tables import metadata
 from tests.store.templates import _template, migrations
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 from_migrations = pytest.mark.usefixtures("from_migrations")
 

@@ -1,17 +1,15 @@
 """Each text that people read is in every language, with the same values, and fits a task's log."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 import pytest
@@ -33,9 +31,6 @@ from airflow_wxa.steps import outcome
 from airflow_wxa.texts import ENGLISH, Text, from_data, in_language, languages, templates, to_data
 from airflow_wxa.texts.setting import as_set
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(airflow_wxa.__file__).parent
 OTHERS = [language for language in languages() if language != ENGLISH]

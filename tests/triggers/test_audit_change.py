@@ -1,21 +1,16 @@
 """A watch tells of changes of the audit: by polls, at once after a push, and not of what lag shows."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.assets import audit_asset
-from airflow_wxa.sandbox import Fault, Looseness
+from airflow_wxa.sandbox import Fault, Looseness, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.state import Stage
+from airflow_wxa.store import Store
 from airflow_wxa.triggers import WxaAuditChangeTrigger
 from tests.triggers.waiting import APPIDS, looks, push, sheet
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
-    from airflow_wxa.store import Store
 
 APPID = APPIDS[0]
 LATEST = "/wxa/get_latest_auditstatus"

@@ -1,25 +1,20 @@
 """The trigger of a fleet's shard: it ends when its task has something to do, and says nothing of its Mini Programs."""
 
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
 from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.triggers import fleet
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from tests.triggers.waiting import APPIDS, AUDITID, decide, event_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 KEY = RunKey("wxa_fleet_release", "spring")
 SHEETS = [{"appid": appid, "auditid": str(AUDITID)} for appid in APPIDS]

@@ -1,22 +1,20 @@
 """Triggers that wait for one Mini Program or several: by polls, at once after a push, and never beyond their end."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk._shared.module_loading import import_string
 from cryptography.fernet import Fernet
 
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox, World
 from airflow_wxa.sandbox.state import Stage
-from airflow_wxa.store import LoggedPush
-from airflow_wxa.triggers import sharing
+from airflow_wxa.store import LoggedPush, Store
+from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
 from airflow_wxa.triggers.polling import ThrottledLog, _Waits
 from airflow_wxa.triggers.sharing import shared_connection
 from tests.airflow_session import connection
@@ -35,11 +33,6 @@ from tests.triggers.waiting import (
     sheet,
     waiting_on,
 )
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.store import Store
-    from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 
 pytestmark = pytest.mark.usefixtures("wechat")
 APPID = APPIDS[0]

@@ -1,24 +1,18 @@
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
+from airflow_wxa.store import LoggedPush, Store
 from airflow_wxa.triggers import sharing
 from airflow_wxa.triggers.sharing import PushWatcher
 from tests.triggers.waiting import APPIDS, push
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from airflow_wxa.store import LoggedPush, Store
-
-    Watched = Callable[[PushWatcher, Sequence["Told"]], Awaitable[None]]
+Watched = Callable[[PushWatcher, Sequence["Told"]], Awaitable[None]]
 
 APPID, OTHER, THIRD = APPIDS
 UNREACHABLE = WxaTransportError("the store does not answer")

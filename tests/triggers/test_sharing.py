@@ -1,25 +1,18 @@
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
+from airflow.sdk import Connection
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import asynchronous
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.triggers import sharing
 from airflow_wxa.triggers.sharing import SharedConnection, shared_connection
 from tests.airflow_session import connection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.sdk import Connection
-
-    from airflow_wxa.sandbox import RunningSandbox
 
 VARIABLE = "AIRFLOW_CONN_WXA_DEFAULT"
 

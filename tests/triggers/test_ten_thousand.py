@@ -1,11 +1,9 @@
 """One trigger of ten thousand sheets: no other trigger of its process is held up, garbage collections included."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -13,9 +11,6 @@ from airflow_wxa.store import LoggedPush
 from airflow_wxa.triggers import WxaAuditTrigger, polling
 from airflow_wxa.triggers.sharing import shared_connection
 from tests.triggers.waiting import AUDITID
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 SHEETS = 10_000
 #: Of CPU, so that other processes of this machine do not count.

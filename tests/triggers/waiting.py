@@ -1,26 +1,20 @@
 """Three Mini Programs with a sheet in audit each, the store that pushes come to, and triggers that wait for them."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.sandbox import AuditPlan, MiniProgram
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, RunningSandbox, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, one_merchant
 from airflow_wxa.store import NewPush, Store
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox, World
 
 APPIDS = [f"wx00000000000001{number:02d}" for number in range(3)]
 AUDITID = 400000007

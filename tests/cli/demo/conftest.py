@@ -1,8 +1,7 @@
 """Made-up endings of the six releases, and an Airflow that is none."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,6 @@ from airflow_wxa.cli.demo.releases import FIRST_PLATFORM, RELEASES, SECOND_PLATF
 from airflow_wxa.cli.demo.report import Report, Row
 from airflow_wxa.sandbox import Entry
 from airflow_wxa.sandbox.pushes import Delivery
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 PLATFORM_TOKEN = "/cgi-bin/component/api_component_token"
 MERCHANT_TOKEN = "/cgi-bin/component/api_authorizer_token"

@@ -1,21 +1,16 @@
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
 from rich.console import Console
 
 from airflow_wxa.cli.demo.command import Options, PushRefusedError, home_of, run_demo
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: It has a child of its own, and tells of both beside the home that goes.
 HANGING = """import os, pathlib, subprocess, sys, time

@@ -1,21 +1,16 @@
-from __future__ import annotations
-
 import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from airflow_wxa.cli.demo.processes import SIGNALS, Interrupted, ProcessSessions, interruptible, uninterrupted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    Start = Callable[[str], None]
+Start = Callable[[str], None]
 
 # As Airflow does with a task: a child in a process group of its own, which outlives its parent.
 ORPHAN = """

@@ -1,9 +1,8 @@
 """Reading the demo's runs back through Airflow's REST API."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -12,13 +11,8 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.cli.demo.airflow import AirflowApi, AirflowStartError, TaskInstance
-from airflow_wxa.cli.demo.releases import RELEASES
+from airflow_wxa.cli.demo.releases import RELEASES, DemoRelease
 from airflow_wxa.cli.demo.report import Row, read_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.cli.demo.releases import DemoRelease
 
 TASK = TaskInstance("wait_for_audit", "failed", 2)
 

@@ -1,10 +1,10 @@
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,10 +17,6 @@ from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.texts.setting import speaking
 from tests.cli.demo.conftest import entry_of, noted
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 URL = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getauditstatus"
 PLAIN, REJECTED = RELEASES[0], RELEASES[5]

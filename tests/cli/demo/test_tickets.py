@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -10,11 +7,8 @@ import pytest
 from airflow_wxa.cli.demo.command import ATTEMPTS, PUSH_PREFIX, PushRefusedError, push_tickets
 from airflow_wxa.cli.demo.releases import FIRST_PLATFORM, SECOND_PLATFORM, demo_world
 from airflow_wxa.plugins import plugin
-from airflow_wxa.sandbox import RunningSandbox
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import Push
-    from tests.client.conftest import Elsewhere
+from airflow_wxa.sandbox import Push, RunningSandbox
+from tests.client.conftest import Elsewhere
 
 LOADED = "import sys, airflow_wxa.cli.demo.command; print({'airflow'} & set(sys.modules))"
 

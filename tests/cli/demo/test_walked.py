@@ -1,10 +1,10 @@
 """The six releases, walked on the demo's emulated WeChat: each ends as the demo expects, in both languages."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -20,14 +20,8 @@ from airflow_wxa.hooks.connection import _platform
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET, Delivery
 from airflow_wxa.store import Store
-from airflow_wxa.testing import walk
+from airflow_wxa.testing import Walk, walk
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from airflow_wxa.testing import Walk
 
 REASON = "the pages do not match the chosen category"
 

@@ -1,19 +1,12 @@
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from airflow_wxa.cli.demo.airflow import ALL_RUNS, AirflowApi, AirflowStartError, TaskInstance
-from airflow_wxa.cli.demo.releases import RELEASES, current_task, release, telling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
-
-    from airflow_wxa.cli.demo.releases import DemoRelease
+from airflow_wxa.cli.demo.releases import RELEASES, DemoRelease, current_task, release, telling
 
 PLAIN, UNCHANGED = RELEASES[:2]
 
