@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import DowngradeOps, UpgradeOps
+    from alembic.operations.ops import UpgradeOps
 
 _FOLDER: Final = ROOT / "airflow_wxa/store/migrations/versions"
 _MIGRATION: Final = '''"""{what}."""
@@ -36,11 +36,6 @@ down_revision = "{before}"
 def upgrade() -> None:
     """Add what is new; rows from before have nothing in it."""
     {upgrade}
-
-
-def downgrade() -> None:
-    """Put back what was there."""
-    {downgrade}
 '''
 
 
@@ -57,19 +52,17 @@ def write_migration(what: str) -> Path:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
             changes = produce_migrations(context, metadata)
         engine.dispose()
-    if changes.upgrade_ops is None or changes.downgrade_ops is None or changes.upgrade_ops.is_empty():
+    if changes.upgrade_ops is None or changes.upgrade_ops.is_empty():
         raise SystemExit("no migration: the tables are as the newest one makes them")
     revision = f"{int(before) + 1:04}"
     path = _FOLDER / f"{revision}_{'_'.join(what.lower().split())}.py"
-    upgrade, downgrade = _code(changes.upgrade_ops), _code(changes.downgrade_ops)
-    path.write_text(
-        _MIGRATION.format(what=what, revision=revision, before=before, upgrade=upgrade, downgrade=downgrade), "utf-8"
-    )
+    upgrade = _code(changes.upgrade_ops)
+    path.write_text(_MIGRATION.format(what=what, revision=revision, before=before, upgrade=upgrade), "utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(path)], check=True)
     return path
 
 
-def _code(changes: UpgradeOps | DowngradeOps) -> str:
+def _code(changes: UpgradeOps) -> str:
     """Return the calls of Alembic, without its comments, columns of our own types as plain ones."""
     lines = render_python_code(changes, render_item=_plain).splitlines()
     return "\n    ".join(line.strip() for line in lines if not line.strip().startswith("#"))
