@@ -244,5 +244,5 @@ def test_many_entries_are_read_at_the_pace_of_few_and_the_collector_rests_meanwh
     seconds_for_each(100)
     few = min(seconds_for_each(2_000) for _ in range(3))
     assert seconds_for_each(20_000) < 2.5 * few
-    assert collected.count("start") <= 5  # once when it goes on, each time
+    assert collected.count("start") < 50  # a few when it goes on, each time; 1,480 where it does not rest
     assert gc.isenabled()
