@@ -45,6 +45,8 @@ class Connections:
     def __init__(self, egress: wire.Egress) -> None:
         self._timeout = egress.timeout
         self._proxy = wire.proxy_to(egress.host, egress)
+        if self._proxy and not self._proxy.startswith(("http://", "https://")):  # aiohttp would speak http to it
+            raise WxaSpecError(Text("proxy_is_refused"), [wire.BAD_PROXY])
         name, path = wire.ca_bundle_for(egress.host, egress)
         self.verify = _trusting(name, path or certifi.where()) if path or egress.host.startswith("https:") else None
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
@@ -63,8 +65,10 @@ class Connections:
                 total=_MAX_TIMEOUTS * egress.timeout, connect=egress.timeout, sock_read=egress.timeout
             ),
         )
-        # Else it sends a GET a second time where a kept connection breaks, and WeChat takes some writes by GET.
-        self._http._retry_connection = False  # noqa: SLF001
+        # Else it sends a GET a second time where a kept connection breaks, and WeChat takes some writes by GET. It is
+        # read first, so that an aiohttp that calls it otherwise is refused here.
+        if self._http._retry_connection:  # noqa: SLF001
+            self._http._retry_connection = False  # noqa: SLF001
 
     async def answer(self, request: Request) -> Answer:
         """Send, and return the answer, cut off behind the limit; no redirect is followed, the URL is secret."""
@@ -107,9 +111,15 @@ class _Connector(aiohttp.TCPConnector):
             protocol: Any = connection.protocol
             is_new = protocol not in self._used
             self._used.add(protocol)
-            if is_new or not (protocol.should_close or _is_readable(connection)):
+            if is_new or not (protocol.should_close or _has_begun(protocol) or _is_readable(connection)):
                 return connection
             connection.close()
+
+
+def _has_begun(protocol: Any) -> bool:
+    """Tell whether the parser holds the beginning of another answer; the next call brings a parser of its own."""
+    parser = getattr(protocol, "_parser", None)
+    return parser is not None and parser.feed_eof() is not None
 
 
 def _is_readable(connection: aiohttp.connector.Connection) -> bool:

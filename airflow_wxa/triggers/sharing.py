@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from airflow_wxa.client.per_loop import PerLoop
 from airflow_wxa.errors import WxaError, WxaSpecError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from airflow.sdk import Connection
+    from tenacity import RetryCallState
 
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.hooks.connection import WxaConnection
@@ -96,6 +98,7 @@ class SharedConnection:
         self._client: AsyncWxaClient | None = None
         self._failure: WxaError | None = None
         self._good_until = 0.0
+        self._unusable_since = math.inf
 
     @property
     def component_appid(self) -> str:
@@ -118,14 +121,18 @@ class SharedConnection:
 
     async def client_with_patience(self) -> AsyncWxaClient:
         """Return the same; a Connection that cannot be used is looked up again for a while, longer if it once could."""
-        patience = _PATIENCE_SECONDS if self._seen is None else _PATIENCE_ONCE_USABLE_SECONDS
         again = AsyncRetrying(
-            stop=stop_after_delay(patience),
+            stop=self._is_given_up,
             wait=wait_fixed(_FAILED_SECONDS),
             retry=retry_if_exception_type(WxaSpecError),
             reraise=True,
         )
         return await again(self.client)
+
+    def _is_given_up(self, _: RetryCallState) -> bool:
+        """Tell whether it could not be used for too long: counted once for all its waits, which look by turns."""
+        patience = _PATIENCE_SECONDS if self._seen is None else _PATIENCE_ONCE_USABLE_SECONDS
+        return time.monotonic() >= self._unusable_since + patience
 
     async def aclose(self) -> None:
         """Leave the connections to their other users."""
@@ -145,6 +152,8 @@ class SharedConnection:
                 self._seen = seen
         except WxaError as error:
             self._failure = error
+        is_usable = not isinstance(self._failure, WxaSpecError)
+        self._unusable_since = math.inf if is_usable else min(self._unusable_since, time.monotonic())
         self._good_until = time.monotonic() + (_FAILED_SECONDS if self._failure else _KNOWN_SECONDS)
 
     async def _connection(self) -> Connection:

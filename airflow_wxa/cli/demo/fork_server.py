@@ -51,12 +51,14 @@ def main() -> int:
     connection, running = Connection(int(sys.argv[1])), set[int]()
     sys.argv = ["airflow", "scheduler"]  # the command for which [wxa] preload imports what every task needs
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it was ignored, no exit code is told
     asked = None
     try:
         asked = _serve(connection, running)
     except (EOFError, OSError):  # the demo was killed: nobody else ends them
         for pid in running:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
     if asked is not None:
         _component(*asked)
     return 0
