@@ -242,7 +242,7 @@ class Shard:
         changes = dict(values)
         if changes.get("auditid") and not app.auditid:
             changes["submitted_at"] = time.time()
-        if changes.get("outcome") == "released":
+        if changes.get("outcome") == "released" != app.outcome:  # a stage behind it notes it again
             changes["released_at"] = time.time()
         if "what" in changes and app.what:
             changes["what"] = Text("list", each=[app.what, changes["what"]])

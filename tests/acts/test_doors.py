@@ -18,12 +18,14 @@ from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.hooks import files, recorder
+from airflow_wxa.hooks.approvals import refusal
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, World, serve
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import RollbackPlan, roll_back
+from airflow_wxa.steps import Approved, RollbackPlan, roll_back
+from airflow_wxa.steps.offline import OFFLINE
 from docs.generate.pages import described, operator_of
 from tests.airflow_session import connection
 from tests.operators.test_approval import answer as answer_of
@@ -246,9 +248,23 @@ def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(act: ty
 
 
 @approved
-def test_an_approval_names_what_its_act_finds_right_before_the_write(act: type[Act], by_door: ByDoor) -> None:
+def test_an_act_proves_each_fact_that_its_approval_names_right_before_the_write(
+    act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: set[str] = set()
+    proven = {OFFLINE}  # a bound: what may go offline is compared with it
+
+    def watched(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaStateError | None:
+        (row,) = (each for each in open_ledger().entries(most=None) if "question" in each.asked)
+        named.update(name for name, fact in row.asked["question"]["facts"].items() if fact["named"])
+        proven.update(asked.about)
+        return refusal(task_id, asked, decision)
+
+    monkeypatch.setattr(recorder, "refusal", watched)
     _, _, writes = by_door(act, "operator", answer="Approve")
     assert writes == set(act.writes)
+    assert named
+    assert named - proven == set(), "`about` of the `approved(…)` in the step leaves out facts that the question names"
 
 
 def test_each_door_refuses_the_same_before_it_sends_anything(

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from airflow_wxa.cli import fleet as cli_fleet
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.stages import STAGES
 from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.sandbox.state import AuditPlan
@@ -309,5 +310,6 @@ def test_airflow_itself_starts_no_task_more_than_a_campaign_needs(fleet: Walks) 
     assert (run.state, here.outcomes) == ("success", {"released": 6}), (run.errors, run.states)
     ran = {task_id: state.count("success") for task_id, state in run.states.items() if "success" in state}
     shards = {"configure_domains": 3, "commit_rest": 2, "submit_rest": 2}
-    assert {task_id: count for task_id, count in ran.items() if count > 1} == shards
+    more = {task_id: count for task_id, count in ran.items() if count > 1}
+    assert {task_id: count for task_id, count in more.items() if not STAGES[task_id].behind} == shards
     assert run.states["carry_over"] == run.states["approve_early"] == "skipped"
