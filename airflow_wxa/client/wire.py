@@ -168,6 +168,12 @@ _URL_LOGGERS: Final = (
     "urllib3.util.retry",
     "aiohttp.client",
     "aiohttp.internal",
+    "httpx",  # pushes are passed on with it
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
 )
 
 

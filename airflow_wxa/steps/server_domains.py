@@ -115,7 +115,8 @@ def configure_webview_domains_directly(
         return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists))
     except WxaApiError as error:
         if error.errcode == WEBVIEW_CONFIRM_FILE_CHECK_FAILED:
-            error.values |= yield from verification_file(get_webviewdomain_confirmfile(appid), origins)
+            told = yield from verification_file(get_webviewdomain_confirmfile(appid), origins)
+            error.values |= told if "file name" in told else {}
         raise
 
 

@@ -249,10 +249,20 @@ def test_an_older_attempt_may_not_withdraw_any_more(bench: Bench) -> None:
 def test_an_attempt_withdraws_once(bench: Bench) -> None:
     in_audit(bench)
     recorder = bench.withdrawing()
-    bench.client(recorder).send(undocodeaudit(APPID))
+    bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
+    assert recorder.recall([Recall(APPID)])[0].withdrawn == {"7"}
     with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
         bench.client(recorder).send(undocodeaudit(APPID))
     assert bench.asked("/wxa/undocodeaudit") == 1
+
+
+def test_a_withdrawal_that_was_refused_is_none(bench: Bench) -> None:
+    in_audit(bench)
+    bench.running.add_fault(Fault(path="/wxa/undocodeaudit", kind="errcode_before", errcode=87012))
+    recorder = bench.withdrawing()
+    with pytest.raises(WxaStateError, match="87012"):
+        bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
+    assert recorder.recall([Recall(APPID)])[0].withdrawn == frozenset()
 
 
 def test_a_call_that_needs_a_fence_is_not_sent_without_its_own(bench: Bench) -> None:

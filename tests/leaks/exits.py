@@ -175,7 +175,18 @@ class Loggers(Row):
     def watched(self) -> Iterator[None]:
         handler = logging.Handler(logging.NOTSET)
         handler.emit = lambda record: self.left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
-        names = ["", "urllib3", "aiohttp", "sqlalchemy", "airflow", "airflow_wxa", "airflow.task", "uvicorn"]
+        names = [
+            "",
+            "urllib3",
+            "aiohttp",
+            "httpx",
+            "httpcore",
+            "sqlalchemy",
+            "airflow",
+            "airflow_wxa",
+            "airflow.task",
+            "uvicorn",
+        ]
         before = {name: logging.getLogger(name).level for name in names}
         for name in names:
             logging.getLogger(name).setLevel(logging.DEBUG)

@@ -16,6 +16,7 @@ from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.plugins.board.columns import COLUMNS
 from airflow_wxa.plugins.board.languages import chosen
+from airflow_wxa.plugins.board.reader import Reader
 from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import TaskRef
@@ -91,8 +92,21 @@ def test_a_page_is_shared_for_a_moment_by_readers_of_the_same_rights_and_languag
     assert "9.9.9" in board.get("/", "user").text  # who may go on with runs
     assert "9.9.9" in board.get("/?page=1").text
     assert "<h1>小程序</h1>" in board.get("/", **{"Accept-Language": "zh"}).text
+    airflow_run(FLEET, "spring", tasks={"approve_plan": "awaiting_input"}, asked_of=["wang"], subject="Spring plan?")
+    monkeypatch.setattr(WxaPlugin.fastapi_apps[-1]["app"], "_app", None)  # which has no runs yet
+    assert "Spring plan?" in board.get("/", "user", "wang").text
+    assert "Spring plan?" not in board.get("/", "user").text
+    waiting = re.compile(r"<strong>(\d+)</strong> wait for me")
+    assert waiting.findall(board.get("/").text + board.get("/", "user", "wang").text) == ["0", "2"]
+    told = board.get("/").text
+    with pytest.MonkeyPatch.context() as release_managers:
+        release_managers.setattr(Reader, "may_release", property(lambda _: True))
+        assert board.get("/").text != told
+    stuck = re.compile(r"<strong>(\d+)</strong> stuck")
     request.getfixturevalue("team_a")
-    assert ELSEWHERE not in board.get("/").text
+    shown = board.get("/").text
+    assert ELSEWHERE not in shown
+    assert stuck.findall(told + shown) == ["2", "0"]
 
 
 def test_an_old_run_names_the_mini_programs_that_a_later_run_has_gone_on_with(board: Browser, team_a: None) -> None:

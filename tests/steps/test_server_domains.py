@@ -186,6 +186,9 @@ def test_a_file_that_wechat_cannot_read_is_handed_over(script: Script) -> None:
     file = {"file_name": "a1.txt", "file_content": "0f"}
     with pytest.raises(WxaPlatformSetupError, match=told):
         directly(script, "add", [A], [], 86103, get_webviewdomain_confirmfile=file)
+    with pytest.raises(WxaPlatformSetupError) as raised:
+        directly(script, "add", [A], [], 86103, get_webviewdomain_confirmfile=LOST)
+    assert "put it at" not in raised.value.values
 
 
 def test_85017_is_success_only_where_everything_is_there(script: Script) -> None:

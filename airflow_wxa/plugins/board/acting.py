@@ -310,7 +310,7 @@ def _opened(token: str, reader: Reader, act: str, about: Mapping[str, str]) -> t
     :raises RefusedError: we did not give it to this reader for this act, or longer ago than it lives.
     """
     with suppress(BadData):
-        purpose, nonce, state = _seal().loads(token, max_age=_LIFE_SECONDS)
+        purpose, nonce, state = _seal().loads(token, max_age=_LIFE_SECONDS - 1)  # it counts whole seconds
         if purpose == _purpose(reader, act, about):
             return nonce, state
     raise RefusedError(403, "act.refused.token")

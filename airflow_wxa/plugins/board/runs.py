@@ -112,8 +112,11 @@ class Kept:
         """Return an answer as it is, or was a moment ago."""
         now = time.monotonic()
         answers = {each: kept for each, kept in self._answers.items() if now - kept[0] < _KEPT_SECONDS}
-        found: T = answers[asked][1] if asked in answers else answer()
-        self._answers = {asked: (now, found)} | answers
+        self._answers = answers
+        if asked not in answers:
+            made = answer()
+            self._answers = answers = {**self._answers, asked: (now, made)}  # it may have kept parts of it
+        found: T = answers[asked][1]
         return found
 
 
