@@ -4,13 +4,20 @@ The scheduler loads it by name. What Kubernetes does with ``docs/deploy/pod_temp
 which gets the workload as its last argument, as the container of the Kubernetes executor does.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airflow.executors.base_executor import BaseExecutor, ExecutorWorkload, WorkloadKey
+from airflow.executors.base_executor import BaseExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.executors.base_executor import ExecutorWorkload, WorkloadKey
 
 
 class PodExecutor(BaseExecutor):
