@@ -297,6 +297,9 @@ class Shard:
             await self._ended(app, error)
 
     async def _ended(self, app: FleetApp, error: WxaError) -> None:
+        if app.outcome is not None:  # a stage behind the outcome takes nothing back
+            log.warning("%s stays %s: %s", app.appid, app.outcome, error.what)
+            return
         values = {**ending(error), "stage": self.task_id}
         if error.endpoint == "get_auditstatus" and not getattr(error, "errcode", 0):
             _time_audit(app, "rejected" if isinstance(error, WxaAuditRejected) else "withdrawn")

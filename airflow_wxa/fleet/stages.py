@@ -203,7 +203,7 @@ class Stage:
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
     :param gates: waves whose gates have opened before.
     :param wave: its own shards do it; ``""``: each shard does, with the Mini Programs that it carries.
-    :param behind: Mini Programs of this outcome are taken up, too; its last step notes the outcome again.
+    :param behind: Mini Programs of this outcome are taken up, too; an error there takes nothing back.
     """
 
     place: int

@@ -14,6 +14,7 @@ import pytest
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.fleet.stages import STAGES, Progress, Stage
 from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
 from airflow_wxa.store import Ledger
 
@@ -147,6 +148,9 @@ def test_a_stage_behind_a_release_takes_up_what_is_online(drive: Drives, monkeyp
     driven.released("rest")
     assert asked(driven.wechat, partial(driven.stage, "look_again")) == ["getversioninfo"]
     assert {(app.done, app.outcome) for app in driven.apps().values()} == {("look_again", "released")}
+    driven.wechat.add_fault(Fault(path="/wxa/getversioninfo", kind="errcode_before", errcode=61003))
+    driven.stage("look_again")
+    assert {app.outcome for app in driven.apps().values()} == {"released"}  # an error takes nothing back
 
 
 MAX_READS = 40  # 19 are seen for 120; 141 while each moment's questions were read together, 244 before that

@@ -26,6 +26,10 @@ def shard_tasks(dag: Any) -> dict[str, Any]:
     return {task.partial_kwargs.get("stage") or task.task_id: task for task in mapped}
 
 
+def mapped_over(task: Any) -> set[str]:
+    return {of.task_id for of, _ in task.expand_input.value["shard"].iter_references()}
+
+
 def test_each_stage_has_a_task_of_the_dag_with_its_help_and_the_order_of_the_table() -> None:
     back = shard_tasks(fleet_rollback_dag())
     tasks = shard_tasks(fleet_release_dag())
@@ -36,6 +40,8 @@ def test_each_stage_has_a_task_of_the_dag_with_its_help_and_the_order_of_the_tab
         place, gates = STAGES[name].place, STAGES[name].gates
         earlier = {each for each, other in STAGES.items() if other.place < place and other.gates <= gates}
         assert {each for each in before[name] if STAGES[each].place < place} == earlier - set(back), name
+    for name in (each for each in tasks if STAGES[each].behind and not STAGES[each].wave):
+        assert mapped_over(tasks[name]) == mapped_over(tasks["configure_domains"]), f"{name}: all shards, of all waves"
     assert [len(before[f"release_{wave}"]) - len(before["release_canary"]) for wave in WAVES] == [0, 3, 4]
 
 
