@@ -35,7 +35,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     # One seed for all processes of a run: what they collect must be the same, also where a set gives the order.
     os.environ.setdefault("PYTHONHASHSEED", str(secrets.randbelow(2**32)))
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    return (os.cpu_count() or 1) if whole and not config.option.markexpr and not config.option.collectonly else 0
+    # Two for each core: a third of the time a test waits for a process, a timer or a disk.
+    return 2 * (os.cpu_count() or 1) if whole and not config.option.markexpr and not config.option.collectonly else 0
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
