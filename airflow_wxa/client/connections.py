@@ -65,6 +65,7 @@ class Connections:
                 total=_MAX_TIMEOUTS * egress.timeout, connect=egress.timeout, sock_read=egress.timeout
             ),
         )
+        self._http.trace_configs.clear()  # Sentry's older SDKs stumble there over a request that they may not see
         # Else it sends a GET a second time where a kept connection breaks, and WeChat takes some writes by GET. It is
         # read first, so that an aiohttp that calls it otherwise is refused here.
         if self._http._retry_connection:  # noqa: SLF001
