@@ -42,7 +42,7 @@ def write_file(kind: str, dag_id: str, run_id: str, name: str, text: Iterable[st
         if file.protocol in ("", "file"):
             os.close(os.open(file.path, os.O_CREAT | os.O_EXCL, mode))
         with file.open("w", encoding="utf-8", newline="") as opened:  # type: ignore[no-untyped-call]
-            opened.writelines(text)
+            opened.writelines([text] if isinstance(text, str) else text)  # a string is its characters
     except (OSError, ValueError, ImportError) as error:
         log.warning("no file beside the logs, below %s: %s", folder, error)
         return ""
