@@ -407,7 +407,8 @@ class ThrowawayAirflow:
 
     def _logged_in(self) -> bool:
         try:
-            socket.create_connection((LOOPBACK, self.port)).close()  # costs less than a client for each look
+            # Costs less than a client for each look.
+            socket.create_connection((httpx.URL(self.url).host, self.port)).close()
             # At its first request the API of the tasks is built, which takes seconds: not when they wait for it.
             httpx.get(f"{self.url}/execution/health", timeout=TIMEOUT_SECONDS, trust_env=False)
             self._api = AirflowApi.login(self.url, self.account, self.check_lives)
