@@ -535,7 +535,7 @@ def _not_online(
         why=Text("somebody_else_released") if not (refused and lags) else Text("released_then_rolled_back_or_lagging"),
         **CATALOGUE["getversioninfo"].named(version.appid, step),
         errcode=refused,
-        retryable=bool(refused) and lags,  # else nobody's replica shows it: it is somebody's work
+        retryable=lags,  # else nobody's replica shows it: it is somebody's work
     )
 
 

@@ -1,19 +1,41 @@
 """Steps driven by hand: WeChat is a script of plain values."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
 from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaError, WxaPermissionError
-from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Platform, Recall, Step
+from airflow_wxa.steps import (
+    NOTHING_ACCEPTED,
+    AcceptedWrites,
+    Approved,
+    CommitOutcome,
+    Left,
+    Pause,
+    Platform,
+    Recall,
+    ReleaseOutcome,
+    Step,
+    Submission,
+    SubmitOutcome,
+    commit_code,
+    release_version,
+    submit_version,
+    verify_release,
+)
+from tests.steps.answers import ACCEPTED, APPROVED, NO_SHEET, OURS, QUOTA, VERSION, versions
 
+_PLAIN = Submission()
 Answer = dict[str, Any] | int | WxaError
 
+#: How a step ends: carries it, and returns the outcome or the error that was expected.
+Ending = Callable[[Callable[[], Any]], Any]
 T = TypeVar("T")
-
 
 #: Endpoints that nearly every script answers, by the short names that scripts have for them.
 SHORT = {
@@ -83,6 +105,62 @@ class Script:
         finally:
             assert {endpoint: said for endpoint, said in said_by.items() if said} == {}, "answers nobody asked for"
 
+    def commits(
+        self, *looks: dict[str, Any], sheets: Any = NO_SHEET, said: Any = 0, withdraw: bool = False, **more: Any
+    ) -> CommitOutcome:
+        """Commit our version while WeChat answers so: each look at the versions, the latest sheet, and the commit.
+
+        :param said: ``None``: it is not sent; so in all of these.
+        """
+        step = commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=withdraw)
+        return self.play(step, looks=looks, sheets=sheets, **_sent(commit=said), **more)
+
+    def submits(
+        self,
+        *sheets: Any,
+        how: Submission = _PLAIN,
+        said: Any = ACCEPTED,
+        trial: Any = OURS,
+        quota: Any = QUOTA,
+        **more: Any,
+    ) -> SubmitOutcome:
+        """Submit our version while WeChat answers so: each look at the latest sheet, and the submission.
+
+        :param trial: the version on trial; ``"unasked"``: it is not looked at. ``quota``: likewise with ``None``.
+        """
+        looks = {} if trial == "unasked" else {"looks": versions(trial)}
+        asked = _sent(submit_audit=said, queryquota=quota)
+        return self.play(submit_version(VERSION, how), sheets=sheets, **looks, **asked, **more)
+
+    def releases(
+        self,
+        *looks: dict[str, Any],
+        wanted: Collection[WebviewDomain] = (),
+        said: Any = 0,
+        sheets: Any = APPROVED,
+        prove: bool = False,
+        noted: str = "",
+        **more: Any,
+    ) -> ReleaseOutcome:
+        """Release our version while WeChat answers so: each look at the versions, the latest sheet, and the release."""
+        step = release_version(VERSION, wanted, prove=prove, noted_auditid=noted)
+        return self.play(step, looks=looks, sheets=sheets, **_sent(release=said), **more)
+
+    def verifies(
+        self,
+        *effective: Any,
+        wanted: Collection[WebviewDomain] = (),
+        online: Any = OURS,
+        known: AcceptedWrites = NOTHING_ACCEPTED,
+        own: Any = (),
+        hosts: Any = (),
+        **how: Any,
+    ) -> ReleaseOutcome:
+        """Verify the release of our version while WeChat answers so: each look at the effective domains."""
+        looks = versions(None, online)
+        step = verify_release(VERSION, wanted, **how)
+        return self.play(step, known, looks=looks, effective=effective, own=own, hosts=hosts)
+
     def _carry(self, step: Step[T], left: dict[str, list[Answer]]) -> T:
         reply: Any = None
         error: WxaError | None = None
@@ -125,11 +203,41 @@ class Script:
         return _reply(call, said.pop(0))
 
 
+def _sent(**said: Any) -> dict[str, Any]:
+    return {name: each for name, each in said.items() if each is not None}
+
+
 def _reply(call: Call, said: Answer) -> Reply:
     if isinstance(said, WxaError):
         raise said
     answer = {"errcode": said, "errmsg": "said WeChat rid: 0-1-2"} if isinstance(said, int) else said
     return read_reply(call, 200, json.dumps(answer).encode())
+
+
+def done(outcome: str, **fields: Any) -> Ending:
+    """Expect an outcome with these fields."""
+
+    def expect(play: Callable[[], Any]) -> Any:
+        found = play()
+        assert {name: getattr(found, name) for name in ("outcome", *fields)} == {"outcome": outcome, **fields}
+        return found
+
+    return expect
+
+
+def stops(error: type[Exception] | WxaError, *told: str, **fields: Any) -> Ending:
+    """Expect an error with these fields, whose text matches each of these; or the very one that a client raised."""
+    kind = type(error) if isinstance(error, WxaError) else error
+
+    def expect(play: Callable[[], Any]) -> Any:
+        with pytest.raises(kind) as raised:
+            play()
+        assert [each for each in told if not re.search(each, str(raised.value))] == [], raised.value
+        assert {name: getattr(raised.value, name) for name in fields} == fields
+        assert raised.value is error or error is kind
+        return raised.value
+
+    return expect
 
 
 @pytest.fixture

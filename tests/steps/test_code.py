@@ -5,40 +5,27 @@ from typing import Any
 import pytest
 
 from airflow_wxa.api.log_text import log_text
-from airflow_wxa.errors import (
-    WxaBusyError,
-    WxaError,
-    WxaInputError,
-    WxaPermissionError,
-    WxaStateError,
-    WxaTransportError,
-)
+from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPermissionError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import privacy_scan
-from tests.steps.answers import (
-    APPROVED,
-    AUDITING,
-    DELAYED,
-    FOREIGN,
-    LOST,
-    NO_SHEET,
-    OURS,
-    REJECTED,
-    VERSION,
-    WITHDRAWN,
-    a_sheet,
-    commits,
-    versions,
-)
-from tests.steps.conftest import Script
+from airflow_wxa.steps import commit_code, privacy_scan
+from tests.steps.answers import ENDED, FOREIGN, LIVE, LOST, NO_SHEET, OPEN, OURS, VERSION, sheet, versions
+from tests.steps.conftest import Ending, Script, done, stops
 
-FRESH = [versions(), versions(OURS)]
-THEIR_TRIAL = "commit stopped(.|\n)*trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:"
-THEIR_SHEET = "commit stopped: another version(.|\n)*in audit 9.9.9, .*auditid 1234567"
+FRESH, UNSENT = [versions(), versions(OURS)], {"said": None}
+COMMITTED, SUPERSEDED = (done("committed", superseded=version) for version in (None, "9.9.9"))
+UNCHANGED = done("unchanged")
+THEIRS = "trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:"
+IN_AUDIT = r"commit stopped: another version[\s\S]*in audit 9.9.9, .*auditid 1234567"
+CUT = "WeChat cut the description off"
+
+
+def cut_off(kept: int) -> dict[str, Any]:
+    """Return our version as WeChat shows it where it keeps so many characters of the description."""
+    return OURS | {"user_desc": OURS["user_desc"][:kept]}
 
 
 def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> None:
-    outcome = commits(script, *FRESH)
+    outcome = script.commits(*FRESH)
     assert outcome.to_json() == {
         "outcome": "committed",
         "appid": APPID,
@@ -50,56 +37,53 @@ def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> N
     assert script.bodies("commit")[0]["user_desc"] == f"release 1.4.0 [wxa:{VERSION.fingerprint}]"
 
 
-@pytest.mark.parametrize(
-    ("looks", "sheet", "said", "superseded"),
-    [
-        ([versions(FOREIGN, FOREIGN), versions(OURS, FOREIGN)], NO_SHEET, 0, None),  # normal before our first commit
-        *((FRESH, a_sheet(OURS, status), 0, None) for status in (REJECTED, WITHDRAWN)),
-        *((FRESH, a_sheet(FOREIGN, status), 0, "9.9.9") for status in (APPROVED, REJECTED, WITHDRAWN)),
-        *((FRESH, NO_SHEET, said, None) for said in (LOST, -1, 9402202)),  # read back, and not sent again
+#: What WeChat shows, look by look, and else; and how the commit ends.
+COMMITS: list[tuple[list[Any], Any, Ending]] = [
+    # An ended sheet or a foreign trial, normal before our first commit, keeps nobody from committing.
+    ([versions(FOREIGN, FOREIGN), versions(OURS, FOREIGN)], {}, COMMITTED),
+    *[(FRESH, {"sheets": sheet(OURS, each)}, COMMITTED) for each in ENDED],
+    *[
+        (FRESH, {"sheets": sheet(FOREIGN, each)}, done("committed", superseded="9.9.9"))
+        for each in ("approved", *ENDED)
     ],
-)
-def test_ended_sheets_foreign_trials_and_lost_answers_keep_nobody_from_committing_once(
-    script: Script, looks: Any, sheet: Any, said: Any, superseded: str | None
+    *[(FRESH, {"said": said}, COMMITTED) for said in (LOST, -1, 9402202)],  # read back, and not sent again
+    # What is on trial, in audit or approved is not committed again; three codes say that there is no sheet.
+    *[([versions(OURS)], UNSENT | {"sheets": none}, UNCHANGED) for none in (NO_SHEET, 85012, 86001)],
+    *[([versions(FOREIGN)], UNSENT | {"sheets": sheet(OURS, each)}, UNCHANGED) for each in LIVE],
+    # A commit that is not ours in the end, or must not be sent, is an error.
+    ([versions(), versions(FOREIGN)], {}, stops(WxaStateError, r"commit stopped[\s\S]*" + THEIRS, retryable=False)),
+    ([versions(FOREIGN), versions()], {}, stops(WxaStateError, "trial version none", retryable=False)),
+    *[
+        ([versions()], UNSENT | {"sheets": sheet(FOREIGN, each)}, stops(WxaStateError, f"{IN_AUDIT}, status {each}"))
+        for each in OPEN
+    ],
+    *[([seen, seen], {"said": LOST}, stops(LOST)) for seen in (versions(), versions(FOREIGN))],
+    ([versions()] * 2, {"said": -1}, stops(WxaBusyError, errcode=-1, retryable=True)),
+    ([versions()], {"said": 85014}, stops(WxaInputError, errcode=85014, retryable=False)),  # it is not read back
+    (
+        [versions()],
+        UNSENT | {"sheets": 86000},
+        stops(WxaPermissionError, errcode=86000),
+    ),  # any other code for the sheet
+    *[
+        ([versions(), versions(cut_off(kept))], {}, stops(WxaStateError, CUT, f"at most {most} char", retryable=False))
+        for kept, most in ((13, 0), (17, 2), (25, 10))
+    ],
+    ([versions()], UNSENT | {"sheets": sheet(cut_off(-3), "auditing"), "withdraw": True}, stops(WxaStateError, CUT)),
+]
+
+
+@pytest.mark.parametrize(("looks", "more", "ending"), COMMITS)
+def test_a_version_is_committed_once_or_there_already_or_says_what_stops_it(
+    script: Script, looks: list[Any], more: Any, ending: Ending
 ) -> None:
-    outcome = commits(script, *looks, sheets=sheet, said=said)
-    assert (outcome.outcome, outcome.superseded) == ("committed", superseded)
-    assert script.asked.count("commit") == 1
+    ending(lambda: script.commits(*looks, **more))
 
 
-@pytest.mark.parametrize(
-    ("trial", "sheet"),
-    [
-        *((OURS, none) for none in (NO_SHEET, 85012, 86001)),  # three codes say that there is no sheet
-        *((FOREIGN, a_sheet(OURS, status)) for status in (AUDITING, DELAYED, APPROVED)),
-    ],
-)
-def test_what_is_on_trial_in_audit_or_approved_is_not_committed_again(script: Script, trial: Any, sheet: Any) -> None:
-    assert commits(script, versions(trial), sheets=sheet, said=None).outcome == "unchanged"
-
-
-@pytest.mark.parametrize(
-    ("looks", "sheet", "said", "error", "told"),
-    [
-        ([versions(), versions(FOREIGN)], NO_SHEET, 0, WxaStateError, THEIR_TRIAL),
-        ([versions(FOREIGN), versions()], NO_SHEET, 0, WxaStateError, "trial version none"),
-        *(
-            ([versions()], a_sheet(FOREIGN, status), None, WxaStateError, f"{THEIR_SHEET}, status {word}")
-            for status, word in ((AUDITING, "auditing"), (DELAYED, "delayed"))
-        ),
-        ([versions(), versions()], NO_SHEET, LOST, WxaTransportError, "got no answer"),
-        ([versions(FOREIGN), versions(FOREIGN)], NO_SHEET, LOST, WxaTransportError, "got no answer"),
-        ([versions(), versions()], NO_SHEET, -1, WxaBusyError, "-1"),
-        ([versions()], NO_SHEET, 85014, WxaInputError, "85014"),  # it is not read back
-        ([versions()], 86000, None, WxaPermissionError, "86000"),  # any other code for the sheet
-    ],
-)
-def test_a_commit_that_is_not_ours_in_the_end_or_must_not_be_sent_is_an_error(
-    script: Script, looks: Any, sheet: Any, said: Any, error: type[WxaError], told: str
-) -> None:
-    with pytest.raises(error, match=told) as raised:
-        commits(script, *looks, sheets=sheet, said=said)
-    assert raised.value.retryable is (error in (WxaTransportError, WxaBusyError))
+def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(script: Script) -> None:
+    with pytest.raises(WxaSpecError, match=r"holds \[wxa:"):
+        script.play(commit_code(VERSION, VERSION.described("pasted from WeChat's console")))
+    assert script.calls == []
 
 
 CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}

@@ -9,7 +9,7 @@ from airflow_wxa.api.release import GrayPlan, GrayStatus
 from airflow_wxa.errors import WxaBusyError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, gray_release, revert_gray_release
-from tests.steps.answers import APPROVED_SHEET, LOST, VERSION
+from tests.steps.answers import APPROVED, LOST, VERSION
 from tests.steps.conftest import Script
 
 NONE: dict[str, Any] = {"errcode": 0, "gray_release_plan": {"status": 0, "gray_percentage": 0}}
@@ -21,7 +21,7 @@ def plan(percentage: int, status: int = 1) -> dict[str, Any]:
 
 def raises(script: Script, *looks: dict[str, Any], said: Any = 0) -> Any:
     """Raise a staged release to 30 percent: each look at the plan, and what it says."""
-    return script.play(gray_release(VERSION, 30), getgrayreleaseplan=looks, sheets=APPROVED_SHEET, grayrelease=said)
+    return script.play(gray_release(VERSION, 30), getgrayreleaseplan=looks, sheets=APPROVED, grayrelease=said)
 
 
 @pytest.mark.parametrize(

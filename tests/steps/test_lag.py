@@ -9,31 +9,18 @@ import pytest
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPlatformSetupError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import (
-    NOTHING_ACCEPTED,
-    AcceptedWrites,
-    audit_status,
-    configure_domains,
-    modify_platform_domains,
-)
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, audit_status, configure_domains, modify_platform_domains
 from tests.steps.answers import (
     APPROVED,
-    APPROVED_SHEET,
-    AUDITING,
     FOREIGN,
     IN_AUDIT,
     NO_SHEET,
     OURS,
     THEIRS,
-    WITHDRAWN,
-    a_sheet,
-    commits,
     effective,
     own,
     platform,
-    releases,
-    submits,
-    verifies,
+    sheet,
     versions,
 )
 from tests.steps.conftest import Script
@@ -57,26 +44,26 @@ def withdraws(script: Script, lagging: int, ends: int) -> Any:
     """Withdraw a foreign sheet: a sheet that was submitted is waited for by the sensor."""
     sheets = [*[THEIRS] * (2 + lagging), *[NO_SHEET] * ends]
     looks, said = [versions(), *[versions(OURS)] * ends], 0 if ends else None
-    return commits(script, *looks, sheets=sheets, said=said, withdraw=True, left=5, undocodeaudit=0)
+    return script.commits(*looks, sheets=sheets, said=said, withdraw=True, left=5, undocodeaudit=0)
 
 
 def proves(script: Script, lagging: int, ends: int, covering: Any = (A.host, B.host)) -> Any:
     looks = [*[effective(B)] * lagging, *[effective(A)] * ends]
     hosts, is_dropped = [platform(*covering)] * (1 - ends), A.host not in covering
-    return verifies(script, *looks, wanted=[A], known=RELEASED_B, hosts=hosts, own=[own(B)] * is_dropped)
+    return script.verifies(*looks, wanted=[A], known=RELEASED_B, hosts=hosts, own=[own(B)] * is_dropped)
 
 
 def publishes(script: Script, lagging: int, ends: int) -> Any:
     looks = [*[versions(None, FOREIGN)] * (1 + lagging), *[versions(None, OURS)] * ends]
-    return releases(script, *looks, effective=[effective()] * ends)
+    return script.releases(*looks, effective=[effective()] * ends)
 
 
 #: Kind of write → plays the step that makes it, while so many reads behind it lag, and one or none shows it.
 KINDS: dict[str, Callable[[Script, int, int], Any]] = {
     "domains": lambda script, lagging, ends: configures(script, own(B), OK, *[own(B)] * lagging, *[own(A, B)] * ends),
     "platform_list": registers,
-    "trial_version": lambda script, lagging, ends: commits(
-        script, *[versions(FOREIGN)] * (1 + lagging), *[versions(OURS)] * ends
+    "trial_version": lambda script, lagging, ends: script.commits(
+        *[versions(FOREIGN)] * (1 + lagging), *[versions(OURS)] * ends
     ),
     "audit_sheet": withdraws,
     "online_version": publishes,
@@ -113,12 +100,12 @@ def test_a_retry_does_not_commit_what_was_accepted(script: Script) -> None:
     before = {"trial": {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 1}}
     accepted = NOTHING_ACCEPTED.with_write("commit", before)
     looks = [*[versions(FOREIGN)] * 3, versions(OURS)]
-    assert commits(script, *looks, said=None, known=accepted).outcome == "unchanged"
+    assert script.commits(*looks, said=None, known=accepted).outcome == "unchanged"
 
 
 def test_a_trial_that_is_neither_the_one_before_nor_ours_is_overwritten_by_a_retry(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
-    assert commits(script, versions(FOREIGN), versions(OURS), known=accepted).outcome == "committed"
+    assert script.commits(versions(FOREIGN), versions(OURS), known=accepted).outcome == "committed"
     assert script.pauses == []
 
 
@@ -127,21 +114,21 @@ SUBMITTED = replace(NOTHING_ACCEPTED.with_write("submit_audit", None), submitted
 
 def test_a_retry_adopts_by_its_number_a_sheet_that_is_not_seen_yet(script: Script) -> None:
     asked = {"said": None, "trial": "unasked", "quota": None}
-    outcome = submits(script, *[NO_SHEET] * READS, known=SUBMITTED, **asked)
+    outcome = script.submits(*[NO_SHEET] * READS, known=SUBMITTED, **asked)
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
     assert sum(script.pauses) == HALF_A_MINUTE
 
 
 def test_our_accepted_sheet_that_was_withdrawn_is_submitted_anew(script: Script) -> None:
-    sheets, said = [a_sheet(OURS, WITHDRAWN), a_sheet(OURS, AUDITING, 7654321)], OK | {"auditid": 7654321}
-    outcome = submits(script, *sheets, said=said, known=SUBMITTED)
+    sheets, said = [sheet(OURS, "withdrawn"), sheet(OURS, "auditing", 7654321)], OK | {"auditid": 7654321}
+    outcome = script.submits(*sheets, said=said, known=SUBMITTED)
     assert (outcome.outcome, outcome.auditid) == ("submitted", "7654321")
 
 
 def test_submit_waits_for_the_trial_version_that_was_committed_a_moment_ago(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
     with pytest.raises(WxaBusyError, match="submit_audit stopped for now: WeChat accepted commit"):
-        submits(script, NO_SHEET, said=None, trial="unasked", known=accepted, looks=[versions()] * READS)
+        script.submits(NO_SHEET, said=None, trial="unasked", known=accepted, looks=[versions()] * READS)
 
 
 @pytest.mark.parametrize("shown", ["before", "ours without description"])
@@ -151,17 +138,16 @@ def test_a_retry_does_not_release_what_was_accepted(script: Script, shown: str) 
     asked |= {"sheets": (), "said": None}
     if shown == "before":
         with pytest.raises(WxaBusyError, match="WeChat accepted release, but"):
-            releases(script, *[versions(None, FOREIGN)] * READS, **asked)
+            script.releases(*[versions(None, FOREIGN)] * READS, **asked)
         return
     nameless = versions(None, OURS | {"user_desc": ""})
-    assert releases(script, nameless, effective=effective(), **asked).outcome == "already_released"
+    assert script.releases(nameless, effective=effective(), **asked).outcome == "already_released"
 
 
 def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script) -> None:
     registered = {"testing": [], "published": []}
     accepted = NOTHING_ACCEPTED.with_write("setwebviewdomain", []).with_write("modify_wxa_jump_domain", registered)
-    outcome = releases(
-        script,
+    outcome = script.releases(
         versions(),
         versions(None, OURS),
         wanted=[A],
@@ -204,17 +190,17 @@ def test_a_sheet_that_neither_call_knows_yet_is_in_audit(script: Script, said: A
 
 
 def test_the_latest_sheet_answers_where_the_other_call_does_not_or_both_answers_are_told(script: Script) -> None:
-    outcome = script.play(audit_status(APPID, "1234567"), status=85012, sheets=APPROVED_SHEET)
+    outcome = script.play(audit_status(APPID, "1234567"), status=85012, sheets=APPROVED)
     assert outcome.outcome == "approved"
     with pytest.raises(WxaInputError, match="does not know the sheet 1234567") as raised:
-        script.play(audit_status(APPID, "1234567"), status=85012, sheets=a_sheet(FOREIGN, APPROVED, 7))
+        script.play(audit_status(APPID, "1234567"), status=85012, sheets=sheet(FOREIGN, "approved", 7))
     assert "errcode 85012" in str(raised.value)
     assert "get_latest_auditstatus sheet 7" in str(raised.value)
 
 
 def test_an_approval_that_only_one_call_knows_is_enough_to_release(script: Script) -> None:
     looks, reads = (versions(), versions(None, OURS)), {"status": {"status": 0}, "effective": effective()}
-    assert releases(script, *looks, sheets=IN_AUDIT, **reads).outcome == "released"
+    assert script.releases(*looks, sheets=IN_AUDIT, **reads).outcome == "released"
 
 
 @pytest.mark.parametrize("recent", [True, False])
@@ -224,14 +210,14 @@ def test_a_withdrawal_is_spent_once_a_sheet(script: Script, recent: bool) -> Non
         accepted = accepted.with_write("undocodeaudit", {"in audit": "9.9.9", "auditid": "1234567"})
     error, told = (WxaBusyError, "undocodeaudit, but") if recent else (WxaStateError, "another version of this Mini")
     with pytest.raises(error, match=told):
-        commits(script, versions(), sheets=[THEIRS] * (READS + 2), said=None, withdraw=True, left=0, known=accepted)
+        script.commits(versions(), sheets=[THEIRS] * (READS + 2), said=None, withdraw=True, left=0, known=accepted)
     assert "undocodeaudit" not in script.asked
 
 
 def test_effective_domains_that_are_not_said_at_first_are_read_again_and_never_said_left_to_a_retry(
     script: Script,
 ) -> None:
-    outcome = verifies(script, {"effective_webviewdomain": None}, OK, effective(A), wanted=[A])
+    outcome = script.verifies({"effective_webviewdomain": None}, OK, effective(A), wanted=[A])
     assert outcome.effective == (A.origin,)
     with pytest.raises(WxaTransportError, match="did not say which business domains are effective"):
-        verifies(script, *[OK] * READS, wanted=[A])
+        script.verifies(*[OK] * READS, wanted=[A])

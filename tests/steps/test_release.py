@@ -11,41 +11,39 @@ from airflow_wxa.steps import Approved, Step, gray_release, release_version
 from airflow_wxa.steps.release import before_release
 from tests.steps.answers import (
     APPROVED,
-    APPROVED_SHEET,
-    AUDITING,
-    DELAYED,
+    ENDED,
     FOREIGN,
+    IN_AUDIT,
     LOST,
     NAMELESS,
     NO_SHEET,
+    OPEN,
     OURS,
-    REJECTED,
     VERSION,
-    WITHDRAWN,
-    a_sheet,
     effective,
     own,
     platform,
-    releases,
-    verifies,
+    sheet,
     versions,
 )
-from tests.steps.conftest import Script
+from tests.steps.conftest import Ending, Script, done, stops
 
 APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
+BOTH = (A.origin, B.origin)
 NOTHING = {"errcode": 0}
 PLAIN = {"user_version": "1.4.0", "user_desc": ""}
-FRESH = (versions(), versions(None, OURS))
+FRESH = [versions(), versions(None, OURS)]
 
 
-def at(online: dict[str, Any], seconds: int) -> dict[str, Any]:
+def at(shown: dict[str, str], seconds: int) -> dict[str, Any]:
     """Return an answer of getversioninfo whose online version went online at this time."""
-    return online | {"release_info": online["release_info"] | {"release_time": seconds}}
+    told = versions(None, shown)
+    return told | {"release_info": told["release_info"] | {"release_time": seconds}}
 
 
 def test_our_approved_sheet_is_published_and_read_back(script: Script) -> None:
-    outcome = releases(script, versions(OURS, FOREIGN), versions(OURS, OURS), effective=[effective(B, A)] * 2)
+    outcome = script.releases(versions(OURS, FOREIGN), versions(OURS, OURS), effective=[effective(B, A)] * 2)
     assert outcome.to_json() == {
         "outcome": "released",
         "appid": APPID,
@@ -61,68 +59,119 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script) -> None:
     assert script.asked[sent - 1] == "get_latest_auditstatus"  # the last look before the write
 
 
-@pytest.mark.parametrize(
-    ("looks", "said", "version"),
-    [
-        *(([versions(None, before), versions(None, OURS)], LOST, "1.4.0") for before in (None, FOREIGN)),
-        # release_version came back empty once (a developer's post): ours, if it went online by our release.
-        *(([versions(None, each), at(versions(None, NAMELESS), 3)], 0, "") for each in (None, NAMELESS, FOREIGN)),
-        ([versions(), versions(None, OURS | {"user_version": ""})], 0, ""),  # its description carries the fingerprint
+WAIT = r"release not sent: .*sheet of this version is not approved\n.*{}[\s\S]*WxaAuditSensor"
+NOT_OURS = r"release not sent: .*not of this.*\n.*{}[\s\S]*WxaCommitOp"
+UNSENT: dict[str, Any] = {"said": None, "sheets": ()}
+AT_A: dict[str, Any] = {"effective": effective(A)}
+BECOME_BOTH: dict[str, Any] = {"wanted": [A, B], "effective": [effective(), effective(A, B)]}
+HAS_A: dict[str, Any] = {
+    "wanted": [A],
+    "own": own(A),
+    "hosts": platform("example.com"),
+    "effective": [effective(A)] * 2,
+}
+RELEASED, WITHOUT_NAME = (done("released", release_version=version) for version in ("1.4.0", ""))
+ALREADY, SAID = done("already_released"), "errcode 850.., errmsg said WeChat, rid 0-1-2"
+MISSED = {"own": [own(A)] * 2, "effective": [effective(B), effective()]}
+TIMED = APPROVED | {"submit_audit_time": 1}
+NEEDS_NEW = stops(WxaStateError, "these domains need a new version")
+LOST_A = ("wanted business domains are not effective", f"missing {A.origin}, ", "release a new user_version")
+NOT_OURS_ONLINE = stops(WxaStateError, rf"another version is online[\s\S]*ours 1\.4\.0 .wxa:{VERSION.fingerprint}")
+IS_ONLINE, ANOTHER = r"release stopped.*\n  .*online 9\.9\.9", "another version is online than the one released"
+
+
+def unapproved(seen: Any, told: str, noted: str = "", status: Any = ()) -> tuple[list[Any], Any, Ending]:
+    """Return what is seen where this sheet is none to publish; ``status``: what the call about it says."""
+    more = {"said": None, "sheets": seen, "noted": noted, "status": status}
+    return [versions()], more, stops(WxaStateError, told, retryable=status != ())
+
+
+def online(*shown: Any) -> list[Any]:
+    """Return answers of getversioninfo with these versions online."""
+    return [versions(None, each) for each in shown]
+
+
+#: What WeChat shows, look by look, and else; and how the release ends.
+RELEASES: list[tuple[list[Any], Any, Ending]] = [
+    *[(online(each, OURS), AT_A | {"said": LOST}, RELEASED) for each in (None, FOREIGN)],
+    # release_version came back empty once (a developer's post): ours, if it went online by our release or has our mark.
+    *[([*online(each), at(NAMELESS, 3)], AT_A, WITHOUT_NAME) for each in (None, NAMELESS, FOREIGN)],
+    ([versions(), *online(OURS | {"user_version": ""})], AT_A, WITHOUT_NAME),
+    # Effective domains that cannot be read fail no release; what is online already is not published again.
+    *[(FRESH, {"effective": [effective(A), said]}, done("released", effective=None)) for said in (-1, LOST)],
+    (online(OURS), UNSENT | {"effective": effective()}, done("already_released", effective=())),
+    # Only an approved sheet with our fingerprint is published.
+    *[unapproved(sheet(OURS, each), WAIT.format(each), status=sheet(OURS, each)) for each in OPEN],
+    *[unapproved(sheet(OURS, each), WAIT.format(each)) for each in ENDED],
+    # A newer sheet of our own version is told from the one that was waited for.
+    *[unapproved(IN_AUDIT, WAIT.format("auditid 1234567"), noted, -1) for noted in ("", "1234567")],
+    unapproved(IN_AUDIT, r"is not approved\n.*auditid 1234567[\s\S]*adopts the newer sheet", "7", -1),
+    unapproved(sheet(FOREIGN, "approved"), NOT_OURS.format(r"latest sheet 9\.9\.9")),
+    unapproved(NO_SHEET, NOT_OURS.format("latest sheet none")),
+    # A release behind which ours is not online is an error.
+    *[(online(each, each), {"said": LOST}, stops(LOST)) for each in (None, FOREIGN)],
+    (online(None, None), {"said": -1}, stops(WxaError, errcode=-1, retryable=True)),
+    (online(None, FOREIGN), {"said": LOST}, stops(WxaError, "release stopped: another version is", retryable=False)),
+    # 85052 while another version is online: the replica may lag, unless that came meanwhile.
+    (online(*[FOREIGN] * 7), {"said": 85052}, stops(WxaError, IS_ONLINE, retryable=True)),
+    (online(None, FOREIGN), {"said": 85052}, stops(WxaError, IS_ONLINE, retryable=False)),
+    (online(*[NAMELESS] * 7), {"said": 85052}, stops(WxaError, ANOTHER, retryable=True)),
+    *[(online(*shown), {}, stops(WxaError, ANOTHER, retryable=False)) for shown in ((FOREIGN, None), (None, FOREIGN))],
+    # 85052 is success when ours is online: without any name if it went online after its submission.
+    *[(online(each, each), HAS_A | {"said": 85052, "sheets": TIMED}, ALREADY) for each in (PLAIN, NAMELESS)],
+    # Developers report 85020 for an approved version when somebody committed before it was released.
+    *[
+        ([versions(), versions(trial)], {"said": code}, stops(WxaStateError, told, SAID, errcode=code, retryable=again))
+        for code in (85019, 85020)
+        for trial, told, again in (
+            (None, "release refused", False),
+            (OURS, "release refused", code == 85020),
+            (FOREIGN, r"release stopped.*\n.*trial version 9\.9\.9", False),
+        )
     ],
-)
-def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(
-    script: Script, looks: Any, said: Any, version: str
-) -> None:
-    outcome = releases(script, *looks, said=said, effective=effective(A))
-    assert (outcome.outcome, outcome.release_version) == ("released", version)
-    assert script.asked.count("release") == 1
-
-
-@pytest.mark.parametrize("said", [-1, LOST])
-def test_effective_domains_that_cannot_be_read_fail_no_release(script: Script, said: Any) -> None:
-    outcome = releases(script, *FRESH, effective=[effective(A), said])
-    assert (outcome.outcome, outcome.effective) == ("released", None)
-
-
-def test_what_is_online_already_is_not_published_again(script: Script) -> None:
-    outcome = releases(script, versions(None, OURS), sheets=(), said=None, effective=effective())
-    assert (outcome.outcome, outcome.release_version, outcome.effective) == ("already_released", "1.4.0", ())
-
-
-WORDS = {AUDITING: "auditing", DELAYED: "delayed", REJECTED: "rejected", WITHDRAWN: "withdrawn"}
-WAIT, THEIRS = (
-    r"sheet of this version is not approved\n.*{}[\s\S]*WxaAuditSensor",
-    r"not of this.*\n.*{}[\s\S]*WxaCommitOp",
-)
-
-
-@pytest.mark.parametrize(
-    ("sheet", "noted", "asked", "told"),
-    [
-        *((a_sheet(OURS, each), "", {"status": each}, WAIT.format(WORDS[each])) for each in (AUDITING, DELAYED)),
-        *((a_sheet(OURS, each), "", (), WAIT.format(WORDS[each])) for each in (REJECTED, WITHDRAWN)),
-        # A newer sheet of our own version is told from the one that was waited for.
-        *((a_sheet(OURS, AUDITING), noted, -1, WAIT.format("auditid 1234567")) for noted in ("", "1234567")),
-        (a_sheet(OURS, AUDITING), "7", -1, r"is not approved\n.*auditid 1234567[\s\S]*adopts the newer sheet"),
-        (a_sheet(FOREIGN, APPROVED), "", (), THEIRS.format(r"latest sheet 9\.9\.9")),
-        (NO_SHEET, "", (), THEIRS.format("latest sheet none")),
+    # Domains that are on both lists, as far as those can be read, are released; a proof reads them once.
+    *[
+        (FRESH, BECOME_BOTH | {"prove": prove, "own": mine, "hosts": hosts}, done("released", effective=BOTH))
+        for mine in (own(A, B), NOTHING)
+        for hosts in (platform("example.com"), NOTHING, -1, 61007)
+        for prove in (False, True)
     ],
-)
-def test_only_an_approved_sheet_with_our_fingerprint_is_published(
-    script: Script, sheet: Any, noted: str, asked: Any, told: str
+    # A wanted domain that the release would leave offline stops it and is named.
+    *[
+        (
+            [versions()],
+            UNSENT | {"wanted": [A, B], "own": mine, "hosts": hosts},
+            stops(WxaStateError, f"not configured {missing}, not on the platform list {absent}, configured {shown}\n"),
+        )
+        for mine, hosts, missing, absent, shown in (
+            (own(A, B), platform(A.host), "none", B.origin, f"{', '.join(BOTH)}, platform list {A.host}"),
+            (own(A), platform("example.com"), B.origin, "none", f"{A.origin}, platform list example.com"),
+            (own(), 61007, ", ".join(BOTH), "none", "none, platform list unknown"),
+            (NOTHING, platform(), "none", ", ".join(BOTH), "unknown, platform list none"),
+        )
+    ],
+    # Ours that is online without a wanted domain needs a new version, also if this release dropped it.
+    (online(OURS), UNSENT | {"wanted": [A], "own": own(A), "effective": effective()}, NEEDS_NEW),
+    (online(PLAIN, PLAIN), HAS_A | MISSED | {"said": 85052, "hosts": -1}, NEEDS_NEW),
+    (FRESH, HAS_A | MISSED | {"prove": True}, stops(WxaStateError, LOST_A[0])),
+]
+
+
+@pytest.mark.parametrize(("looks", "more", "ending"), RELEASES)
+def test_a_release_publishes_our_approved_sheet_once_or_says_why_not(
+    script: Script, looks: list[Any], more: Any, ending: Ending
 ) -> None:
-    with pytest.raises(WxaStateError, match=f"release not sent: .*{told}") as raised:
-        releases(script, versions(), sheets=sheet, said=None, noted=noted, status=asked)
-    assert raised.value.retryable is (asked != ())
+    ending(lambda: script.releases(*looks, **more))
+    assert sum(script.pauses) == (30 if len(looks) > 2 else 0)
 
 
-@pytest.mark.parametrize(("status", "is_released"), [(APPROVED, True), (AUDITING, False)])
+@pytest.mark.parametrize(("status", "is_released"), [("approved", True), ("auditing", False)])
 def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_that_was_approved(
     script: Script, status: int, is_released: bool
 ) -> None:
     reads: dict[str, Any] = {
-        "sheets": APPROVED_SHEET | {"auditid": None},
-        "status": a_sheet(OURS, status),
+        "sheets": APPROVED | {"auditid": None},
+        "status": sheet(OURS, status),
         "own": own(B, A),
     }
     looks = [versions(OURS, FOREIGN)] * 2
@@ -168,142 +217,35 @@ def test_nothing_is_published_that_nobody_has_approved_nor_another_sheet_than_th
     for auditid in ("7", ""):
         told = f"sheet {auditid or 'not known'} was approved, and it is not the latest"
         with pytest.raises(WxaStateError, match=told):
-            script.play(makes(auditid)[endpoint], approved=True, sheets=APPROVED_SHEET, own=own(), **looks)
+            script.play(makes(auditid)[endpoint], approved=True, sheets=APPROVED, own=own(), **looks)
 
 
-@pytest.mark.parametrize(
-    ("looks", "said", "told", "retryable"),
-    [
-        *(([versions(None, each)] * 2, LOST, "got no answer", True) for each in (None, FOREIGN)),
-        ([versions()] * 2, -1, "-1", True),
-        ([versions(), versions(None, FOREIGN)], LOST, "release stopped: another version is online", False),
-        # 85052 while another version is online: the replica may lag, unless that came meanwhile.
-        ([versions(None, FOREIGN)] * 7, 85052, r"release stopped.*\n  .*online 9\.9\.9", True),
-        ([versions(), versions(None, FOREIGN)], 85052, r"release stopped.*\n  .*online 9\.9\.9", False),
-        ([versions(None, NAMELESS)] * 7, 85052, "another version is online than the one released", True),
-        ([versions(None, FOREIGN), versions()], 0, "another version is online than the one released", False),
-        ([versions(), versions(None, FOREIGN)], 0, "another version is online than the one released", False),
+#: What is effective and else shown behind a release; and how its proof ends.
+PROOFS: list[tuple[list[Any], Any, Ending]] = [
+    ([effective(B, A)], {"wanted": [A]}, done("released", effective=(A.origin, B.origin))),
+    ([], {"wanted": [A], "individual": True}, done("released", effective=None)),
+    ([61007], {"wanted": [A]}, stops(WxaPermissionError, errcode=61007)),  # it does not guess
+    # A version without name and description is ours by the time of our release.
+    *[([], {"online": NAMELESS, "individual": True, "released_at": seconds}, done("released")) for seconds in (1, 2)],
+    *[([], {"online": NAMELESS, "released_at": seconds}, NOT_OURS_ONLINE) for seconds in (0, 3)],
+    *[([], {"online": each}, NOT_OURS_ONLINE) for each in (None, FOREIGN, FOREIGN | {"user_version": "1.4.0"})],
+    # A wanted domain that is not effective is named with the likely cause.
+    *[
+        (
+            [effective(*shown)],
+            {"wanted": [A, *shown], "own": said},
+            stops(WxaStateError, *LOST_A, f"effective {named}, configured {configured}", why),
+        )
+        for shown, named in (((B,), B.origin), ((), "none"))
+        for said, configured, why in (
+            (own(A), A.origin, "become effective with the next release only"),
+            (own(), "none", "At release WeChat keeps only domains that the platform's list still holds"),
+            *[(said, "unknown", "At release WeChat keeps only domains") for said in (NOTHING, 89020, LOST)],
+        )
     ],
-)
-def test_a_release_behind_which_ours_is_not_online_is_an_error(
-    script: Script, looks: Any, said: Any, told: str, retryable: bool
-) -> None:
-    with pytest.raises(WxaError, match=told) as raised:
-        releases(script, *looks, said=said)
-    assert raised.value.retryable is retryable
-    assert (raised.value is LOST) == (told == "got no answer")
-    assert sum(script.pauses) == (30 if len(looks) > 2 else 0)
+]
 
 
-@pytest.mark.parametrize("shown", [PLAIN, NAMELESS])
-def test_85052_is_success_when_ours_is_online(script: Script, shown: Any) -> None:
-    looks = [versions(None, shown)] * 2
-    submitted = APPROVED_SHEET | {"submit_audit_time": 1}  # without any name it is ours if it went online after that
-    reads = {"own": own(A), "hosts": platform("example.com"), "effective": [effective(A)] * 2}
-    assert releases(script, *looks, wanted=[A], said=85052, sheets=submitted, **reads).outcome == "already_released"
-
-
-@pytest.mark.parametrize("errcode", [85019, 85020])
-@pytest.mark.parametrize(
-    ("trial", "told"),
-    [
-        (None, "release refused"),
-        (OURS, "release refused"),
-        # Developers report 85020 for an approved version when somebody committed before it was released.
-        (FOREIGN, r"release stopped.*\n.*trial version 9\.9\.9"),
-    ],
-)
-def test_85020_for_our_approved_sheet_is_tried_again_by_the_task_and_not_by_the_step(
-    script: Script, errcode: int, trial: Any, told: str
-) -> None:
-    with pytest.raises(
-        WxaStateError, match=rf"{told}[\s\S]*errcode {errcode}, errmsg said WeChat, rid 0-1-2"
-    ) as raised:
-        releases(script, versions(), versions(trial), said=errcode)
-    assert (raised.value.errcode, raised.value.retryable) == (errcode, errcode == 85020 and trial == OURS)
-    assert script.asked.count("release") == 1
-
-
-@pytest.mark.parametrize("platform_said", [platform("example.com"), NOTHING, -1, 61007])
-@pytest.mark.parametrize("own_said", [own(A, B), NOTHING])
-@pytest.mark.parametrize("prove", [False, True])  # a release that proves its domains reads them once
-def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
-    script: Script, own_said: Any, platform_said: Any, prove: bool
-) -> None:
-    reads = {"own": own_said, "hosts": platform_said, "effective": [effective(), effective(A, B)]}
-    outcome = releases(script, *FRESH, wanted=[A, B], prove=prove, **reads)
-    assert (outcome.outcome, outcome.effective) == ("released", (A.origin, B.origin))
-
-
-@pytest.mark.parametrize(
-    ("own_said", "platform_said", "missing", "shown"),
-    [
-        (own(A, B), platform("a.example.com"), ("none", B.origin), (f"{A.origin}, {B.origin}", "a.example.com")),
-        (own(A), platform("example.com"), (B.origin, "none"), (A.origin, "example.com")),
-        (own(), 61007, (f"{A.origin}, {B.origin}", "none"), ("none", "unknown")),
-        (NOTHING, platform(), ("none", f"{A.origin}, {B.origin}"), ("unknown", "none")),
-    ],
-)
-def test_a_wanted_domain_that_the_release_would_leave_offline_stops_it_and_is_named(
-    script: Script, own_said: Any, platform_said: Any, missing: Any, shown: Any
-) -> None:
-    with pytest.raises(WxaStateError, match="release not sent: it would leave wanted business domains") as raised:
-        releases(script, versions(), wanted=[A, B], sheets=(), said=None, own=own_said, hosts=platform_said)
-    text = str(raised.value)
-    assert f"not configured {missing[0]}, not on the platform list {missing[1]}, " in text
-    assert f"configured {shown[0]}, platform list {shown[1]}\n" in text
-
-
-def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(script: Script) -> None:
-    read = {"own": own(A), "effective": effective()}
-    refused = {"own": [own(A)] * 2, "hosts": -1, "effective": [effective()] * 2}
-    with pytest.raises(WxaStateError, match="these domains need a new version"):
-        releases(script, versions(None, OURS), wanted=[A], sheets=(), said=None, **read)
-    with pytest.raises(WxaStateError, match="these domains need a new version"):
-        releases(script, *[versions(None, PLAIN)] * 2, wanted=[A], said=85052, **refused)
-    dropped = refused | {"hosts": platform("example.com"), "effective": [effective(B), effective()]}
-    with pytest.raises(WxaStateError, match="wanted business domains are not effective"):  # told at once
-        releases(script, *FRESH, wanted=[A], prove=True, **dropped)
-
-
-def test_verify_proves_version_and_effective_domains_but_none_of_an_individual(script: Script) -> None:
-    outcome = verifies(script, effective(B, A), wanted=[A])
-    assert (outcome.outcome, outcome.effective) == ("released", (A.origin, B.origin))
-    assert verifies(script, wanted=[A], individual=True).effective is None
-    with pytest.raises(WxaPermissionError, match="61007"):  # it does not guess
-        verifies(script, 61007, wanted=[A])
-
-
-@pytest.mark.parametrize(
-    ("online", "released_at", "ours"),
-    [
-        *((NAMELESS, seconds, seconds in (1, 2)) for seconds in (0, 1, 2, 3)),  # by the time of our release
-        *((online, 0, False) for online in (None, FOREIGN, FOREIGN | {"user_version": "1.4.0"})),
-    ],
-)
-def test_verify_fails_when_another_version_is_online(script: Script, online: Any, released_at: int, ours: bool) -> None:
-    if ours:
-        assert verifies(script, online=online, individual=True, released_at=released_at).outcome == "released"
-        return
-    with pytest.raises(WxaStateError, match="verify_release stopped: another version is online") as raised:
-        verifies(script, wanted=[A], online=online, released_at=released_at)
-    assert f"ours 1.4.0 {VERSION.mark}" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("said", "configured", "why"),
-    [
-        (own(A), f"configured {A.origin}", "become effective with the next release only"),
-        (own(), "configured none", "At release WeChat keeps only domains that the platform's list still holds"),
-        *((said, "configured unknown", "At release WeChat keeps only domains") for said in (NOTHING, 89020, LOST)),
-    ],
-)
-@pytest.mark.parametrize("online", [(B,), ()])
-def test_verify_names_wanted_domains_that_are_not_effective_and_the_likely_cause(
-    script: Script, said: Any, configured: str, why: str, online: Any
-) -> None:
-    with pytest.raises(WxaStateError, match="wanted business domains are not effective") as raised:
-        verifies(script, effective(*online), wanted=[A, *online], own=said)
-    told = str(raised.value)
-    named = f"missing {A.origin}, effective {B.origin if online else 'none'}"
-    assert [each for each in (named, configured, why, "release a new user_version") if each not in told] == []
+@pytest.mark.parametrize(("shown", "more", "ending"), PROOFS)
+def test_verify_proves_version_and_effective_domains(script: Script, shown: Any, more: Any, ending: Ending) -> None:
+    ending(lambda: script.verifies(*shown, **more))

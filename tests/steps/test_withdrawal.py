@@ -18,27 +18,20 @@ from airflow_wxa.steps import CommitOutcome, Left, Submission, SubmitOutcome, wi
 from tests.steps.answers import (
     ACCEPTED,
     APPROVED,
-    APPROVED_SHEET,
-    AUDITING,
-    DELAYED,
     FOREIGN,
     IN_AUDIT,
     LOST,
     NO_SHEET,
     OURS,
     QUOTA,
-    REJECTED,
     THEIRS,
-    WITHDRAWN,
-    a_sheet,
-    commits,
-    submits,
+    sheet,
     versions,
 )
 from tests.steps.conftest import Script
 
-NEWER = a_sheet({"user_version": "10.0.0", "user_desc": "theirs"}, AUDITING, 7654321)
-ENDED = [a_sheet(FOREIGN, status) for status in (WITHDRAWN, APPROVED, REJECTED)]
+NEWER = sheet({"user_version": "10.0.0", "user_desc": "theirs"}, "auditing", 7654321)
+ENDED = [sheet(FOREIGN, status) for status in ("withdrawn", "approved", "rejected")]
 both = pytest.mark.parametrize("make", ["commit", "submit_audit"])
 
 
@@ -53,16 +46,16 @@ def meets(
     more: dict[str, Any] = {"left": left} | ({} if undo is None else {"undocodeaudit": undo})
     if make == "commit":
         looks = [versions(), versions(OURS)] if goes_on else [versions()]
-        return commits(script, *looks, sheets=sheets, said=0 if goes_on else None, withdraw=True, **more)
+        return script.commits(*looks, sheets=sheets, said=0 if goes_on else None, withdraw=True, **more)
     sheets = (*sheets, IN_AUDIT) if goes_on else sheets  # a submission reads its own one back
     how = Submission(withdraw_foreign_audit=True)
-    return submits(script, *sheets, how=how, said=ACCEPTED if goes_on else None, **more)
+    return script.submits(*sheets, how=how, said=ACCEPTED if goes_on else None, **more)
 
 
 @both
-@pytest.mark.parametrize("status", [AUDITING, DELAYED])
+@pytest.mark.parametrize("status", ["auditing", "delayed"])
 def test_a_foreign_sheet_in_audit_is_withdrawn_when_asked_for_and_named(script: Script, make: str, status: int) -> None:
-    foreign, withdrawn = a_sheet(FOREIGN, status), a_sheet(FOREIGN, WITHDRAWN)
+    foreign, withdrawn = sheet(FOREIGN, status), sheet(FOREIGN, "withdrawn")
     outcome = meets(script, make, foreign, foreign, withdrawn, undo=0, goes_on=True)
     assert (outcome.outcome, outcome.superseded) == ("committed" if make == "commit" else "submitted", "9.9.9")
     (call,) = [call for call in script.calls if call.endpoint.name == "undocodeaudit"]
@@ -81,9 +74,9 @@ def test_used_up_withdrawals_are_not_tried(script: Script, make: str, left: int)
 def test_nothing_is_withdrawn_for_a_submission_without_quota_or_our_version_on_trial(script: Script) -> None:
     how = Submission(withdraw_foreign_audit=True)
     with pytest.raises(WxaQuotaError, match="submit_audit not sent"):
-        submits(script, THEIRS, how=how, said=None, trial="unasked", quota=QUOTA | {"rest": 0})
+        script.submits(THEIRS, how=how, said=None, trial="unasked", quota=QUOTA | {"rest": 0})
     with pytest.raises(WxaStateError, match="the trial version is not the one"):
-        submits(script, THEIRS, how=how, said=None, trial=FOREIGN)
+        script.submits(THEIRS, how=how, said=None, trial=FOREIGN)
 
 
 @both
@@ -92,7 +85,7 @@ def test_our_own_sheet_is_never_withdrawn(script: Script, make: str) -> None:
         meets(script, make, IN_AUDIT)
     else:
         how = Submission(withdraw_foreign_audit=True)
-        submits(script, IN_AUDIT, how=how, said=None, trial="unasked", quota=None)
+        script.submits(IN_AUDIT, how=how, said=None, trial="unasked", quota=None)
     assert "undocodeaudit" not in script.asked
     assert script.counted == []
 
@@ -102,7 +95,7 @@ def test_our_own_sheet_is_never_withdrawn(script: Script, make: str) -> None:
 def test_behind_the_fence_another_sheet_than_the_one_seen_before_it_is_not_withdrawn(
     script: Script, make: str, newer: str
 ) -> None:
-    seen = {"none": NO_SHEET, "ours": a_sheet(OURS, AUDITING, 7654321), "theirs": NEWER}[newer]
+    seen = {"none": NO_SHEET, "ours": sheet(OURS, "auditing", 7654321), "theirs": NEWER}[newer]
     with pytest.raises(WxaStateError, match=r"in audit 10\.0\.0") if newer == "theirs" else nullcontext():
         meets(script, make, THEIRS, seen, goes_on=newer == "none")
     assert script.counted == [Left("undocodeaudit", APPID)]
@@ -112,7 +105,7 @@ def test_behind_the_fence_another_sheet_than_the_one_seen_before_it_is_not_withd
 @both
 @pytest.mark.parametrize(
     ("undo", "after"),
-    [*[(LOST, sheet) for sheet in (NO_SHEET, *ENDED)], (87012, a_sheet(FOREIGN, APPROVED))],
+    [*[(LOST, sheet) for sheet in (NO_SHEET, *ENDED)], (87012, sheet(FOREIGN, "approved"))],
 )
 def test_a_lost_answer_is_read_back_instead_of_withdrawn_again_and_so_is_a_review_that_ended_before_it(
     script: Script, make: str, undo: Any, after: Any
@@ -143,13 +136,13 @@ def test_a_withdrawal_that_leaves_a_sheet_in_audit_says_why(
 
 def test_a_review_that_ended_before_its_own_withdrawal_is_named_instead_of_what_was_refused(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"sheet 1234567 is not the one in audit\n[\s\S]*status approved"):
-        script.play(withdraw_audit(APPID, "1234567"), sheets=[IN_AUDIT, APPROVED_SHEET], undocodeaudit=87012)
+        script.play(withdraw_audit(APPID, "1234567"), sheets=[IN_AUDIT, APPROVED], undocodeaudit=87012)
 
 
 @both
 def test_a_sheet_that_may_be_ours_is_never_withdrawn(make: str, script: Script) -> None:
     with pytest.raises(WxaStateError, match="is in audit"):
-        meets(script, make, a_sheet(OURS | {"user_desc": ""}, AUDITING))
+        meets(script, make, sheet(OURS | {"user_desc": ""}, "auditing"))
     assert "undocodeaudit" not in script.asked
 
 
