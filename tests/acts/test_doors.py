@@ -183,7 +183,7 @@ def by_door(airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             named = {"folder": str(tmp_path), **prepared(running, before)}
             given = {name: filled(value, named) for name, value in fields.items()}
             if answer:
-                answered(monkeypatch, approval_of(act, given), answer_of(answer))
+                answered(approval_of(act, given), answer_of(answer))
             calls, writes = len(running.journal), len(open_ledger().entries(most=None))
             if answer == "":
                 with pytest.raises(WxaStateError, match="nobody has approved it"):
