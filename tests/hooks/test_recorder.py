@@ -278,10 +278,14 @@ def test_a_call_that_needs_a_fence_is_not_sent_without_its_own(bench: Bench) -> 
 def test_one_recorder_holds_the_fences_of_many_mini_programs_and_calls(bench: Bench) -> None:
     in_audit(bench)
     recorder = bench.recorder()
-    others = [Left("revertcoderelease", APPID), Left("undocodeaudit", "wx0000000000000009")]
-    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [5, 1, 5]
+    others = [
+        Left("revertcoderelease", APPID),
+        Left("undocodeaudit", "wx0000000000000009"),
+        Left("modify_domain", APPID),
+    ]
+    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [5, 1, 5, 50]
     bench.client(recorder).send(undocodeaudit(APPID))
-    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [4, 1, 5]
+    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [4, 1, 5, 50]
 
 
 def test_a_store_that_does_not_answer_counts_nothing_and_the_step_stops(bench: Bench) -> None:

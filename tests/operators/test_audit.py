@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from airflow.sdk.bases.operator import BaseOperator
 
 from airflow_wxa.operators import WxaAuditBranchOperator
 from airflow_wxa.sandbox import MiniProgram
@@ -14,24 +14,13 @@ from tests.sensors.reviewed import account as account  # noqa: PLC0414  a fixtur
 from tests.sensors.reviewed import submitted
 
 
-class Nothing(BaseOperator):
-    """Does nothing."""
-
-    def execute(self, context: Any) -> None:
-        """Do it."""
-
-
 def routed(account: MiniProgram, result: str, **fields: Any) -> Run:
     """Run a DAG whose review ends so, with a task at the end of each road."""
     auditid = submitted(account, polls=2, result=result, reason="1: no login")
-    roads: dict[str, Any] = {
-        "approved": "go_on",
-        "rejected": "tell_the_shop",
-        "withdrawn": ["ask", "tell_the_shop"],
-    } | fields
+    roads: dict[str, Any] = {"approved": "go_on", "rejected": "tell_the_shop", "withdrawn": ["ask", "tell_the_shop"]}
     with DAG("routed", schedule=None) as dag:
-        wait = WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid=auditid, **roads)
-        wait >> [Nothing(task_id=task_id) for task_id in ("go_on", "tell_the_shop", "ask")]
+        wait = WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid=auditid, **roads | fields)
+        wait >> [EmptyOperator(task_id=task_id) for task_id in ("go_on", "tell_the_shop", "ask")]
     return run_dag(dag)
 
 

@@ -1,4 +1,4 @@
-"""The operator for an endpoint that nobody has written: sent once, noted, and never for what needs more care."""
+"""Calls without an operator of their own, and resets of call counters: noted, once a task, and within their month."""
 
 from typing import Any
 
@@ -8,49 +8,52 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.operators import WxaCallOperator
+from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaCallOperator, WxaClearQuotaOperator
 from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.gate import ENDPOINTS, Endpoint, ok
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from tests.airflow_session import fail_once_after, run_dag
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
+from airflow_wxa.store.questions import Question
+from tests.airflow_session import calls, connection, fail_once_after, run_dag
+from tests.operators.accounts import run
 
-NEW = "/wxa/not_written_yet"
-pytestmark = pytest.mark.usefixtures("airflow_database")
+NEW, CLEAR = "/wxa/not_written_yet", "/cgi-bin/clear_quota"
+SENT: dict[str, Any] = {"method": "POST", "path": NEW, "body": {"wechatid": "lin"}}
+either = pytest.mark.parametrize(
+    ("whose", "account"), [(APPID, "strict"), ("platform", "loose")], indirect=["account"], ids=["merchant", "platform"]
+)
+#: Path → the operator that is sent there once a task, its fields, and the answer of a try behind an accepted one.
+ONCE: dict[str, tuple[Any, dict[str, Any], tuple[str, object]]] = {
+    NEW: (WxaCallOperator, SENT, ("errcode", 0)),
+    CLEAR: (WxaClearQuotaOperator, {}, ("outcome", "already_cleared")),
+}
 
 
 @pytest.fixture(autouse=True)
-def not_written_yet(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """An endpoint that the sandbox answers and the catalogue lacks; returns what it was sent."""
-    came: list[Any] = []
-
-    def handle(world: Any, account: Any, body: Any) -> Any:
-        came.append(body)
-        return ok()
-
-    endpoint = Endpoint(path=NEW, method="POST", account=MiniProgram, handle=handle, fields=frozenset({"wechatid"}))
-    monkeypatch.setitem(ENDPOINTS, NEW, endpoint)
-    return came
+def sandbox(account: MiniProgram, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Return a sandbox that answers an endpoint which no catalogue has yet, behind a Connection with its platform."""
+    fields = frozenset({"wechatid"})
+    new = Endpoint(path=NEW, method="POST", account=MiniProgram, handle=lambda *_: ok(), fields=fields)
+    monkeypatch.setitem(ENDPOINTS, NEW, new)
+    with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", with_login)
+    return wxa_default
 
 
-def sent(method: str, path: str, body: dict[str, Any] | None = None, appid: str | None = APPID) -> Any:
-    return WxaCallOperator(task_id="call", method=method, path=path, body=body, appid=appid).execute({})
-
-
-def test_a_post_is_sent_with_the_token_of_its_mini_program_and_noted(
-    wxa_default: RunningSandbox, not_written_yet: list[Any]
-) -> None:
-    assert sent("POST", NEW, {"wechatid": "lin"})["errcode"] == 0
-    assert not_written_yet == [{"wechatid": "lin"}]
+def test_a_post_is_sent_with_the_token_of_its_mini_program_and_noted(sandbox: RunningSandbox) -> None:
+    assert run(WxaCallOperator, **SENT)["errcode"] == 0
+    assert [(each.appid, each.body) for each in sandbox.journal] == [(APPID, {"wechatid": "lin"})]
     (entry,) = open_ledger().entries(appid=APPID, most=1)
     assert (entry.endpoint, entry.asked, entry.result) == ("wxa/not_written_yet", {"wechatid": "lin"}, "ok")
 
 
-def test_a_get_has_its_body_in_the_query_and_is_no_write(wxa_default: RunningSandbox) -> None:
-    assert sent("GET", "/wxa/gettemplatedraftlist", {"a": 1}, appid=None)["draft_list"] == []
-    assert [each.path for each in wxa_default.journal] == ["/wxa/gettemplatedraftlist"]
+def test_a_get_has_its_body_in_the_query_and_is_no_write(sandbox: RunningSandbox) -> None:
+    get = {"method": "GET", "path": "/wxa/gettemplatedraftlist", "body": {"a": 1}, "appid": None}
+    assert run(WxaCallOperator, **get)["draft_list"] == []
+    assert [each.path for each in sandbox.journal] == ["/wxa/gettemplatedraftlist"]
+    assert open_ledger().entries() == []
 
 
-def test_tokens_writes_of_the_catalogue_and_what_is_no_path_are_refused(wxa_default: RunningSandbox) -> None:
+def test_tokens_writes_of_the_catalogue_and_what_is_no_path_are_refused(sandbox: RunningSandbox) -> None:
     for path in (
         *(row.path for row in CATALOGUE.values() if row.writes or row.holds_secrets),
         "/WXA/Release",
@@ -62,28 +65,81 @@ def test_tokens_writes_of_the_catalogue_and_what_is_no_path_are_refused(wxa_defa
         "/wxa/a?access_token=x",
     ):
         with pytest.raises(AirflowFailException, match="nothing was sent"):
-            sent("POST", path)
+            run(WxaCallOperator, method="POST", path=path)
     for name in ("access_token", "component_appsecret"):
         with pytest.raises(AirflowFailException, match=rf"body\.{name}: no token") as raised:
-            sent("GET", "/wxa/x", {name: MERCHANT_TOKEN})
+            run(WxaCallOperator, method="GET", path="/wxa/x", body={name: MERCHANT_TOKEN})
         assert MERCHANT_TOKEN not in str(raised.value)
-    assert wxa_default.journal == []
+    assert sandbox.journal == []
 
 
-def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox) -> None:
-    wxa_default.add_fault(Fault(path=NEW, kind="drop_after"))
-    with DAG("one_call", schedule=None, default_args={"retries": 2}) as dag:
-        WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
-    run = run_dag(dag)
-    assert run.states == {"call": "failed"}
-    assert len(list(wxa_default.journal)) == 1
+def once(path: str) -> DAG:
+    operator, fields, _ = ONCE[path]
+    with DAG("once", schedule=None, default_args={"retries": 2}) as dag:
+        operator(task_id="once", appid=APPID, **fields)
+    return dag
 
 
-def test_a_retry_after_an_accepted_try_sends_nothing(wxa_default: RunningSandbox, not_written_yet: list[Any]) -> None:
-    with DAG("one_call_twice", schedule=None, default_args={"retries": 2}) as dag:
-        task = WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
-    fail_once_after(task)
-    run = run_dag(dag)
-    assert run.states == {"call": "success"}
-    assert run.xcoms["call"]["errcode"] == 0
-    assert not_written_yet == [{"wechatid": "lin"}]
+@pytest.mark.parametrize("path", ONCE)
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_a_lost_answer_is_not_sent_again_by_retries_and_spends_one(
+    sandbox: RunningSandbox, path: str, kind: Any
+) -> None:
+    sandbox.add_fault(Fault(path=path, kind=kind))
+    assert run_dag(once(path)).states == {"once": "failed"}
+    assert len(calls(sandbox.journal, path)) <= 1
+    if path == CLEAR:
+        assert run(WxaClearQuotaOperator)["left"] == 8
+
+
+@pytest.mark.parametrize("path", ONCE)
+def test_a_try_after_one_that_was_accepted_sends_nothing(sandbox: RunningSandbox, path: str) -> None:
+    dag, (name, said) = once(path), ONCE[path][-1]
+    fail_once_after(dag.get_task("once"))
+    walked = run_dag(dag)
+    assert (walked.states["once"], walked.xcoms["once"][name]) == ("success", said)
+    assert len(calls(sandbox.journal, path)) == 1
+
+
+def reset(whose: str) -> Any:
+    return run(WxaClearQuotaOperator, appid=whose)
+
+
+def resets(sandbox: RunningSandbox, whose: str) -> int:
+    world = sandbox.world
+    return len((world.platforms[0] if whose == "platform" else world.mini_program(APPID)).quota_resets)
+
+
+@either
+def test_the_eleventh_of_a_month_is_not_sent(sandbox: RunningSandbox, whose: str) -> None:
+    assert [reset(whose)["left"] for _ in range(10)] == list(range(9, -1, -1))
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match="0 of 10 resets of call counters are left this month"):
+            reset(whose)
+    assert len(calls(sandbox.journal, CLEAR)) == resets(sandbox, whose) == 10
+
+
+@either
+def test_a_reset_is_approved_with_what_is_left(sandbox: RunningSandbox, whose: str) -> None:
+    reset(whose)
+    ask = WxaApproveClearQuotaOperator(task_id="ask", appid=whose)
+    ask.read_fields()
+    subject, body = ask.words(Question("clear_quota", ask.facts({})))
+    assert subject == f"Reset the call counters of {whose}?"
+    assert "**9 of 10 resets are left this month**" in body
+    with DAG("approved", schedule=None) as dag:
+        approve = WxaApproveClearQuotaOperator(task_id="approve", appid=whose)
+        approve >> WxaClearQuotaOperator(task_id="reset", appid=whose, approval_task_id="approve")
+    assert run_dag(dag, mark_success="approve").states["reset"] == "failed"
+    cleared = {"outcome": "cleared", "appid": whose, "left": 8}
+    assert run_dag(dag, answers="Approve").xcoms["reset"] == cleared
+    assert run_dag(dag, answers="Reject").states["reset"] == "skipped"
+    assert resets(sandbox, whose) == 2
+
+
+def test_a_question_that_ran_out_is_noted_of_the_platform() -> None:
+    asked = WxaApproveClearQuotaOperator(task_id="ask", appid="platform", approval_timeout_hours=1)
+    with pytest.raises(AirflowFailException, match="nobody answered in time"):
+        asked.execute_complete({}, {"error": "timed out", "error_type": "timeout"})
+    (entry,) = open_ledger().entries()
+    assert (entry.appid, entry.after["outcome"]) == ("", "expired")

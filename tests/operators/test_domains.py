@@ -1,3 +1,6 @@
+"""Operators of domain lists: errcodes that skip, roads, the log's last line, files that are written."""
+
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,36 +9,35 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_wxa.operators import WxaSetWebviewDomainBranchOperator, WxaSetWebviewDomainOperator
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaEffectiveServerDomainOperator,
+    WxaModifyPlatformServerDomainOperator,
+    WxaModifyServerDomainOperator,
+    WxaSetWebviewDomainBranchOperator,
+    WxaSetWebviewDomainOperator,
+    WxaWebviewDomainConfirmfileOperator,
+)
 from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import run_dag
+from tests.operators.accounts import run
 
+pytestmark = pytest.mark.usefixtures("account")
 SET = "/wxa/setwebviewdomain"
-
-
-@pytest.fixture(autouse=True)
-def airflow(airflow_database: None, wxa_default: RunningSandbox) -> None:
-    """Every test here talks to the sandbox through ``wxa_default``."""
+ORIGIN = "https://m.example.com"
+FIELDS: dict[str, Any] = {"action": "add", "webviewdomain": [ORIGIN]}
 
 
 def configure(**changes: Any) -> Any:
-    fields = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]} | changes
-    return WxaSetWebviewDomainOperator(**fields).execute({})
+    return run(WxaSetWebviewDomainOperator, **FIELDS | changes)
 
 
-@pytest.mark.parametrize(
-    ("fields", "after"),
-    [({"action": "set"}, "https://m.example.com"), ({"action": None, "webviewdomain": []}, "https://example.com")],
-)
-def test_an_action_is_one_of_wechats_or_none_for_every_platform_domain(fields: dict[str, Any], after: str) -> None:
-    outcome = configure(**fields)
-    assert (outcome["outcome"], outcome["action"], outcome["after"]) == ("configured", fields["action"], [after])
-
-
-def test_action_must_be_said() -> None:
+def test_action_must_be_said_and_none_leaves_it_out_for_every_platform_domain() -> None:
+    outcome = configure(action=None, webviewdomain=[])
+    assert (outcome["outcome"], outcome["action"], outcome["after"]) == ("configured", None, ["https://example.com"])
     with pytest.raises(TypeError, match="action"):
-        WxaSetWebviewDomainOperator(task_id="t", appid=APPID, webviewdomain=["https://m.example.com"])  # type: ignore[call-arg]
+        run(WxaSetWebviewDomainOperator, webviewdomain=[ORIGIN])
 
 
 def test_an_errcode_to_skip_on_skips_and_any_other_fails(wxa_default: RunningSandbox) -> None:
@@ -54,15 +56,6 @@ def test_an_errcode_to_skip_on_skips_and_any_other_fails(wxa_default: RunningSan
         wxa_default.faults.clear()
 
 
-@pytest.mark.parametrize(("errcode", "said"), [(89020, "webview domain is null"), (89231, "individual")])
-def test_the_plain_operator_cannot_route_so_both_roads_are_errors(
-    wxa_default: RunningSandbox, errcode: int, said: str
-) -> None:
-    wxa_default.add_fault(Fault(path=SET, kind="errcode_before", errcode=errcode))
-    with pytest.raises(AirflowFailException, match=f"(?s)errcode {errcode}.*{said}"):
-        configure()
-
-
 def test_what_a_person_must_fix_fails_at_once_with_its_whole_text_in_both_languages() -> None:
     with pytest.raises(AirflowFailException, match=r"89021(?s:.*)平台列表(?s:.*)https://developers") as failed:
         configure(webviewdomain=["https://m.elsewhere.com"])
@@ -70,56 +63,75 @@ def test_what_a_person_must_fix_fails_at_once_with_its_whole_text_in_both_langua
     assert failed.value.__suppress_context__
 
 
-def test_a_list_of_many_domains_warns(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(webviewdomain=[f"https://s{n}.example.com" for n in range(101)])
-    assert "101 business domains" in capsys.readouterr().out
-
-
-def test_the_last_line_says_what_is_now_true(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_many_domains_warns_and_the_last_line_says_what_is_now_true(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(WxaSetWebviewDomainOperator, "log", SimpleNamespace(info=told.append, warning=told.append))
-    configure()
+    log = SimpleNamespace(info=told.append, warning=lambda text, *values: told.append(text % values))
+    monkeypatch.setattr(WxaSetWebviewDomainOperator, "log", log)
+    configure(webviewdomain=[f"https://s{n}.example.com" for n in range(101)])
+    assert [line for line in told if "101 business domains" in line]
     assert told[-1].startswith(f"business domains of {APPID}: https://")
 
 
-def branch_dag(name: str, **roads: Any) -> DAG:
-    with DAG(name, schedule=None) as dag:
-        branch = WxaSetWebviewDomainBranchOperator(
-            task_id="branch", appid=APPID, action="add", webviewdomain=["https://m.example.com"], **roads
-        )
+def branch_dag(**roads: Any) -> DAG:
+    with DAG("branch", schedule=None) as dag:
+        branch = WxaSetWebviewDomainBranchOperator(task_id="branch", appid=APPID, **FIELDS, **roads)
         branch >> [EmptyOperator(task_id=task_id) for task_id in ("a", "b", "c", "d")]
     return dag
 
 
+ROADS = {"configured": ["a", "b"], "platform_list_empty": "c", "individual": ["d"]}
+
+
 @pytest.mark.parametrize(
-    ("errcode", "followed"),
-    [(None, {"a", "b"}), (89019, {"a", "b"}), (89020, {"c"}), (89231, {"d"})],
+    ("errcode", "roads", "followed"),
+    [
+        (0, ROADS, {"a", "b"}),
+        (89019, ROADS, {"a", "b"}),
+        (89020, ROADS, {"c"}),
+        (89231, ROADS, {"d"}),
+        (0, {"configured": ["a", "b", "c", "d"]}, {"a", "b", "c", "d"}),  # nothing is skipped
+    ],
 )
 def test_the_branch_follows_a_text_or_a_list_and_keeps_its_outcome(
-    wxa_default: RunningSandbox, errcode: int | None, followed: set[str]
+    wxa_default: RunningSandbox, errcode: int, roads: Any, followed: set[str]
 ) -> None:
     wxa_default.world.get_lists = False
     if errcode == 89019:
-        wxa_default.world.mini_program(APPID).third_webviewdomain = ["https://m.example.com"]
+        wxa_default.world.mini_program(APPID).third_webviewdomain = [ORIGIN]
     elif errcode:
         wxa_default.add_fault(Fault(path=SET, kind="errcode_before", errcode=errcode))
-    run = run_dag(branch_dag("branch_three", configured=["a", "b"], platform_list_empty="c", individual=["d"]))
+    run = run_dag(branch_dag(**roads))
     assert {task_id for task_id, state in run.states.items() if state == "success"} == {"branch", *followed}
     assert run.state == "success"
-    assert run.xcoms["branch"]["errcode"] == (errcode or 0)
+    assert run.xcoms["branch"]["errcode"] == errcode
 
 
-def test_the_outcome_is_kept_when_nothing_is_skipped_too() -> None:
-    run = run_dag(branch_dag("branch_all", configured=["a", "b", "c", "d"]))
-    assert set(run.states.values()) == {"success"}
-    assert run.xcoms["branch"]["outcome"] == "configured"
-
-
-@pytest.mark.parametrize("errcode", [89020, 89231])
-def test_an_answer_without_a_road_fails(wxa_default: RunningSandbox, errcode: int) -> None:
+@pytest.mark.parametrize(("errcode", "said"), [(89020, "webview domain is null"), (89231, "individual")])
+@pytest.mark.parametrize(
+    ("operator", "roads"),
+    [(WxaSetWebviewDomainOperator, {}), (WxaSetWebviewDomainBranchOperator, {"configured": "a"})],
+)
+def test_an_answer_without_a_road_fails(
+    wxa_default: RunningSandbox, operator: type[Any], roads: dict[str, str], errcode: int, said: str
+) -> None:
     wxa_default.add_fault(Fault(path=SET, kind="errcode_before", errcode=errcode))
-    operator = WxaSetWebviewDomainBranchOperator(
-        task_id="t", appid=APPID, action="add", webviewdomain=["https://m.example.com"], configured="a"
-    )
-    with pytest.raises(AirflowFailException, match=f"errcode {errcode}"):
-        operator.execute({})
+    with pytest.raises(AirflowFailException, match=f"(?s)errcode {errcode}.*{said}"):
+        run(operator, **FIELDS, **roads)
+
+
+def test_server_domains_are_changed_once_and_counted_and_a_verification_file_is_written(
+    wxa_default: RunningSandbox, tmp_path: Path
+) -> None:
+    platform = wxa_default.world.platforms[0]
+    platform.server_testing, platform.server_published = ["example.com"], ["example.com"]
+    of_platform = WxaModifyPlatformServerDomainOperator(task_id="t", action="add", hosts=["n.example.org"])
+    assert of_platform.execute({})["published"] == ["example.com", "n.example.org"]
+    own = {"action": "add", "server_domains": {"requestdomain": ["https://n.example.org"]}}
+    outcomes = [run(WxaModifyServerDomainOperator, **own)["outcome"] for _ in range(2)]
+    assert [*outcomes, of_platform.execute({})["outcome"]] == ["configured", "unchanged", "unchanged"]
+    told = run(WxaEffectiveServerDomainOperator)
+    assert told["third_domain"]["requestdomain"] == ["https://n.example.org"]
+    hook = WxaHook()
+    assert hook.changes_left("", "modify_wxa_server_domain") == hook.changes_left(APPID, "modify_domain") == 49
+    file = run(WxaWebviewDomainConfirmfileOperator, directory=str(tmp_path))
+    assert (tmp_path / file["file_name"]).read_text() == file["file_content"] == APPID[::-1]

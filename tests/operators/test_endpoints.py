@@ -18,6 +18,9 @@ from airflow_wxa.operators import (
     WxaChangeVisitStatusOperator,
     WxaCommitOperator,
     WxaDeleteTemplateOperator,
+    WxaGrayReleaseOperator,
+    WxaReleaseOperator,
+    WxaRollbackOperator,
     WxaSetPrefetchDnsDomainOperator,
     WxaSetSupportVersionOperator,
     WxaSpeedUpAuditOperator,
@@ -58,10 +61,6 @@ def test_plain_calls_do_what_they_say_once_and_twice(account: MiniProgram) -> No
             assert run(operator, **fields)["errcode"] in (0, 85004)
         assert {name: getattr(account, name) for name in becomes} == becomes
         assert open_ledger().entries(appid=APPID)[0].endpoint == operator.act.writes[0]
-
-
-@either
-def test_a_review_is_sped_up_once(account: MiniProgram) -> None:
     auditid = submitted()
     assert [run(WxaSpeedUpAuditOperator, auditid=auditid)["errcode"] for _ in range(2)] == [0, 89404]
     assert account.sheets[-1].sped_up
@@ -73,6 +72,30 @@ def test_a_template_is_deleted_with_the_platforms_token(platform: Platform) -> N
     assert platform.templates == []
     with pytest.raises(AirflowFailException, match="85064"):
         delete.execute({})
+
+
+@pytest.mark.parametrize(("user_desc", "sent"), [("spring", "spring [wxa:"), ("", "1.4.0 [wxa:")])
+def test_the_description_is_the_version_unless_one_is_given(
+    wxa_default: RunningSandbox, user_desc: str, sent: str
+) -> None:
+    run(WxaCommitOperator, **VERSION, user_desc=user_desc)
+    (commit,) = calls(wxa_default.journal, "/wxa/commit")
+    assert commit.body["user_desc"].startswith(sent)
+
+
+@pytest.mark.parametrize(
+    ("operator", "fields"),
+    [
+        (WxaReleaseOperator, VERSION),
+        (WxaGrayReleaseOperator, {**VERSION, "gray_percentage": 5}),
+        (WxaRollbackOperator, {"plan": {"appid": APPID}, "approval_task_id": "approve"}),
+    ],
+)
+def test_openlineage_is_told_a_dataset_for_each_mini_program(operator: type[Any], fields: dict[str, Any]) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    lineage = operator(task_id="publish", **fields).get_openlineage_facets_on_complete(None)
+    assert [(each.namespace, each.name) for each in lineage.outputs] == [(f"wxa://{APPID}", "release")]
+    assert lineage.inputs == []
 
 
 @either
@@ -125,16 +148,6 @@ def test_a_sheet_is_taken_back_once_also_after_a_lost_answer_and_no_other_one(
     assert len(account.withdrawals) == len(calls(wxa_default.journal, UNDO)) == 1
 
 
-def test_withdrawals_end_with_the_days_budget_whatever_reruns(wxa_default: RunningSandbox) -> None:
-    for left in (4, 3, 2, 1, 0):
-        assert run(WxaUndoAuditOperator, auditid=submitted(f"1.4.{left}"))["left"] == left
-    auditid = submitted("1.4.5")
-    for _ in range(2):
-        with pytest.raises(AirflowFailException, match=r"used up(.|\n)*left 0"):
-            run(WxaUndoAuditOperator, auditid=auditid)
-    assert len(calls(wxa_default.journal, UNDO)) == 5
-
-
 @pytest.mark.parametrize("path", ["", "pages/index/index?shop=8016&to=首页"])
 def test_a_trial_qr_code_is_saved_with_its_page_and_linked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
@@ -142,21 +155,16 @@ def test_a_trial_qr_code_is_saved_with_its_page_and_linked(
     monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "pictures"))
     run(WxaCommitOperator, **VERSION)
     shown = run(WxaTrialQrcodeOperator, path=path)
-    file = Path(shown.pop("file"))
-    assert shown == {"outcome": "read", "appid": APPID, "path": path}
+    file = Path(shown["file"])
+    assert shown == {"outcome": "read", "appid": APPID, "path": path, "file": str(file)}
     assert file.parent == tmp_path / "pictures" / APPID
     assert file.read_bytes() == qrcode(f"{APPID} 1.4.0 {path}".strip())
     assert file.stat().st_mode & 0o777 == 0o600
     operator, ti = WxaTrialQrcodeOperator(task_id="qr", appid=APPID, path=path), SimpleNamespace(dag_id="d", run_id="r")
     link = urlsplit(WxaTrialQrcodeLink().get_link(operator, ti_key=ti))  # type: ignore[arg-type]
     assert dict(parse_qsl(link.query)).get("page", "") == path
-
-
-def test_a_picture_that_cannot_be_saved_fails_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "taken").write_text("a file")
-    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "taken"))
-    run(WxaCommitOperator, **VERSION)
-    with pytest.raises(AirflowFailException, match="taken"):
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", shown["file"])
+    with pytest.raises(AirflowFailException, match=file.name):  # nothing can be saved below a file
         run(WxaTrialQrcodeOperator)
 
 

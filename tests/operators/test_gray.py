@@ -55,23 +55,15 @@ def test_the_part_rises_and_is_taken_back(account: MiniProgram, wxa_default: Run
     assert account.release_info["release_version"] == "1.3.0"
 
 
-def test_a_lower_part_is_not_sent(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+def test_what_is_no_rise_and_nothing_to_take_back_is_not_sent(wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException, match="no staged release runs"):
+        revert()
     gray(50)
     with pytest.raises(AirflowFailException, match="50 percent of the users see a version already"):
         gray(20)
-    assert len(calls(wxa_default.journal, GRAY)) == 1
-
-
-def test_a_part_that_cannot_be_is_not_sent(wxa_default: RunningSandbox) -> None:
     with pytest.raises(AirflowFailException, match="gray_percentage = 101: must be a whole number"):
         gray(101)
-    assert calls(wxa_default.journal, GRAY) == []
-
-
-def test_without_a_staged_release_there_is_nothing_to_take_back(wxa_default: RunningSandbox) -> None:
-    with pytest.raises(AirflowFailException, match="no staged release runs"):
-        revert()
-    assert calls(wxa_default.journal, REVERT) == []
+    assert len(calls(wxa_default.journal, GRAY, REVERT)) == 1
 
 
 @either

@@ -69,21 +69,12 @@ def test_the_wait_is_what_the_operator_raises() -> None:
         assert "self.defer(" in inspect.getsource(hitl.HITLOperator.execute)
 
 
-@pytest.fixture
-def waiting() -> tuple[hitl.ApprovalOperator, list[Any]]:
+def test_whoever_wants_to_know_is_told_that_a_person_is_asked() -> None:
     told: list[Any] = []
-
-    def notifier(context: Any) -> None:
-        told.append(context)
-
-    return hitl.ApprovalOperator(task_id="ask", subject="?", notifiers=[notifier]), told  # type: ignore[list-item]
-
-
-def test_whoever_wants_to_know_is_told_that_a_person_is_asked(waiting: tuple[Any, list[Any]]) -> None:
-    operator, told = waiting
+    ask = hitl.ApprovalOperator(task_id="ask", subject="?", notifiers=[told.append])  # type: ignore[list-item]
     context: Any = {"ti": SimpleNamespace(id=uuid4())}
     with pytest.raises(getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)):
-        human_input.wait(operator, context)
+        human_input.wait(ask, context)
     assert told == [context]
 
 
