@@ -65,6 +65,21 @@ def shown(value: object) -> str:
     return f"{text[:_VALUE_LIMIT]}… ({len(text) - _VALUE_LIMIT} more characters)"
 
 
+def problem(name: str, value: object, said: str) -> Text:
+    """Return a line for :attr:`WxaSpecError.problems`: a field, its value, and their problem."""
+    return Text("problem_of_value", name=name, value=shown(repr(value)), problem=said)
+
+
+def problem_with(value: object, said: str) -> Text:
+    """Return the same for one value among several of a field."""
+    return Text("problem_with", value=shown(repr(value)), problem=said)
+
+
+def problem_at(place: str, said: str) -> Text:
+    """Return a problem with the place that it was found at before it."""
+    return Text("problem_at", place=place, problem=said)
+
+
 class WxaError(Exception):
     """Everything this package raises; its text has five parts, a line each.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from airflow_wxa.api.call import Call, of_merchant
 from airflow_wxa.api.webview_domain import body_of, normalised_origins, read_hosts
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem_at, problem_with, shown
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def read_server_domains(given: Mapping[str, Any]) -> tuple[DomainLists, list[str
             problems.append(f"{kind} = {shown(repr(texts))}: must be a list of {SERVER_KINDS[kind]}:// domains")
         else:
             read = [_read(kind, text) for text in texts]
-            problems += [f"{kind}: {problem}" for _, problem in read if problem]
-            lists[kind] = frozenset(domain for domain, problem in read if not problem)
+            problems += [problem_at(kind, wrong) for _, wrong in read if wrong]
+            lists[kind] = frozenset(domain for domain, wrong in read if not wrong)
     return lists, problems
 
 
@@ -145,18 +145,17 @@ def _meant(kind: str, text: str) -> str:
 def _read(kind: str, text: Any) -> tuple[str, str]:
     """Return the domain, or what is wrong with the text."""
     scheme = SERVER_KINDS[kind]
-    name = shown(repr(text))
     match = _DOMAIN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        return "", f"{name} is no domain: write {scheme}://api.example.com, without path, user or wildcard"
+        return "", problem_with(text, Text("server_domain_is_none", scheme=scheme))
     if match["scheme"].lower() != scheme:
-        return "", f"{name} has another scheme: {kind} takes {scheme}://"
+        return "", problem_with(text, Text("server_domain_has_scheme", kind=kind, scheme=scheme))
     hosts, problems = read_hosts([match["host"]])
     if problems:
-        return "", f"{name}: {problems[0]}"
+        return "", problem_at(shown(repr(text)), problems[0])
     if hosts[0] == _FORBIDDEN:
-        return "", f"{name}: {_FORBIDDEN} may not be configured"
+        return "", problem_at(shown(repr(text)), Text("server_domain_is_forbidden", domain=_FORBIDDEN))
     if match["port"] and not 0 < int(match["port"]) <= _HIGHEST_PORT:
-        return "", f"{name} has a port that is none: 1 to {_HIGHEST_PORT}"
+        return "", problem_with(text, Text("server_domain_has_port", highest=_HIGHEST_PORT))
     port = f":{int(match['port'])}" if match["port"] else ""
     return f"{scheme}://{hosts[0]}{port}", ""

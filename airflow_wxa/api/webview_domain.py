@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import idna
 
 from airflow_wxa.api.call import Call, of_merchant
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem, problem_with, shown
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -155,10 +155,11 @@ def action_problems(name: str, action: Any, given: Collection[Any], *, known: Co
     """
     if action not in known:
         return [f"action = {shown(repr(action))}: must be add, delete, set or get{', or None' * (None in known)}"]
-    said = f"action {'left out' if action is None else repr(action)}"
-    if action in ("get", None):
-        return [f"{name} = {given}: {said} takes none"] if given else []
-    return [] if given else [f"{name} = {given}: {said} needs at least one"]
+    takes_none = action in ("get", None)
+    if takes_none is not bool(given):
+        return []
+    said = Text("action_is_left_out") if action is None else f"action {action!r}"
+    return [problem(name, given, Text("action_takes", "none" if takes_none else "some", action=said))]
 
 
 def body_of(action: str, **lists: Any) -> dict[str, Any]:
@@ -214,10 +215,7 @@ def warning_of_many(wanted: Collection[WebviewDomain]) -> str:
     """Return a warning when a list is longer than the lowest limit that WeChat's pages give; else ``""``."""
     if len(wanted) <= _MANY:
         return ""
-    return (
-        f"{len(wanted)} business domains: WeChat's pages give limits of 100, 200 and 300 a Mini Program, and 89029 "
-        "decides; one parent domain on the platform list covers its subdomains, so fewer may do"
-    )
+    return Text("many_domains", count=len(wanted))
 
 
 def _refused(problems: list[str]) -> WxaSpecError:
@@ -227,38 +225,36 @@ def _refused(problems: list[str]) -> WxaSpecError:
 def _read_origin(text: Any) -> tuple[WebviewDomain | None, list[str]]:
     """Return the domain, or every reason why ``text`` is none."""
     if not isinstance(text, str):
-        return None, [f"{shown(repr(text))} is no text: write it as https://m.example.com"]
-    name = shown(repr(text))
+        return None, [problem_with(text, Text("domain_is", "no_text"))]
     if not text.strip():
-        return None, [f"{name} is empty: write it as https://m.example.com"]
+        return None, [problem_with(text, Text("domain_is", "empty"))]
     match = _URL.fullmatch(text)
     if match is None:
-        return None, [f"{name} has no scheme: write https:// before the host (WeChat answers 89021 without it)"]
+        return None, [problem_with(text, Text("domain_is", "without_scheme"))]
     problems = []
     if (match["scheme"] or "").lower() != "https":
-        problems.append(f"has scheme {shown(repr(match['scheme'] or ''))}: only https is allowed")
+        problems.append(Text("domain_has_scheme", scheme=shown(repr(match["scheme"] or ""))))
     userinfo, _, host_port = match["authority"].rpartition("@")
     if userinfo or "@" in match["authority"]:
-        problems.append("names a user: leave out what stands before @")
+        problems.append(Text("domain_is", "with_user"))
     host, colon, _ = host_port.partition(":") if not host_port.startswith("[") else (host_port, "", "")
     if colon:
-        problems.append("has a port: a business domain has none, not even 443")
+        problems.append(Text("domain_is", "with_port"))
     problems += _rest_problems(match["rest"])
     host, wrong = _read_host(host)
     problems += wrong
     if problems:
-        return None, [f"{name} {problem}" for problem in problems]
+        return None, [problem_with(text, each) for each in problems]
     return WebviewDomain(host), []
 
 
 def _read_bare_host(text: Any) -> tuple[str, list[str]]:
     if not isinstance(text, str):
-        return "", [f"{shown(repr(text))} is no text: write a host such as m.example.com"]
+        return "", [problem_with(text, Text("domain_is", "no_host_text"))]
     if "/" in text or ":" in text:
-        why = "is no bare host: the platform's list takes m.example.com, no scheme, port or path"
-        return "", [f"{shown(repr(text))} {why}"]
+        return "", [problem_with(text, Text("domain_is", "no_bare_host"))]
     host, problems = _read_host(text)
-    return host, [f"{shown(repr(text))} {problem}" for problem in problems]
+    return host, [problem_with(text, each) for each in problems]
 
 
 def _rest_problems(rest: str) -> list[str]:
@@ -266,29 +262,29 @@ def _rest_problems(rest: str) -> list[str]:
     before_fragment, hash_, _ = rest.partition("#")
     path, mark, _ = before_fragment.partition("?")
     found = ((path not in {"", "/"}, "path"), (bool(mark), "query"), (bool(hash_), "fragment"))
-    return [f"has a {part}: write the origin only" for there, part in found if there]
+    return [Text("domain_is", f"with_{part}") for there, part in found if there]
 
 
 @lru_cache(1024)  # of a fleet, most name the same few
 def _read_host(host: str) -> tuple[str, tuple[str, ...]]:
     """Return the host in lower case and punycode, and its problem."""
     if not host:
-        return "", ("has no host",)
+        return "", (Text("domain_is", "without_host"),)
     if re.search(r"\s", host):
-        return "", ("has a blank in or beside the host",)
+        return "", (Text("domain_is", "with_blank"),)
     if "*" in host:
-        return "", ("has a wildcard: name the parent domain instead, it covers its subdomains on the platform list",)
+        return "", (Text("domain_is", "with_wildcard"),)
     if _is_ip(host):
-        return "", ("is an IP address: a business domain is a name",)
+        return "", (Text("domain_is", "ip"),)
     try:
         name = idna.encode(host, uts46=True, std3_rules=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError) as error:
-        return "", (f"is no host name: {shown(str(error))}",)
+        return "", (Text("domain_is_no_host", why=shown(str(error))),)
     if name.endswith(".") or "." not in name:
-        return "", ("needs a host of at least two labels, such as example.com, without a dot at the end",)
+        return "", (Text("domain_is", "one_label"),)
     # No top-level domain begins with a digit, and what does is read as a number: 127.1, 0x7f.0x1.
     if _is_ip(name) or name.rpartition(".")[2][0].isdigit():
-        return "", ("is an IP address: a business domain is a name",)
+        return "", (Text("domain_is", "ip"),)
     return name, ()
 
 
