@@ -9,7 +9,7 @@ from airflow_wxa.acts.act import OfPlatform, Text, Whole
 from airflow_wxa.acts.domains import ModifyPlatformDomain
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import read_hosts
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaSpecError, problem
 from airflow_wxa.steps import Approved, PlatformOutcome, Step, TemplateOutcome, add_to_template, modify_platform_domains
 
 
@@ -48,7 +48,7 @@ def checked_hosts(action: str, hosts: Sequence[str]) -> list[str]:
     if action not in {"add", "delete", "set"}:
         problems.append(f"action = {action!r}: must be add, delete or set")
     if not read and not problems:
-        problems.append("hosts = []: name at least one, such as m.example.com")
+        problems.append(problem("hosts", hosts, texts.Text("name_a_host")))
     if problems:
         raise WxaSpecError(texts.Text("platform_list_change_is_not_possible"), problems)
     return sorted(read)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from airflow_wxa.api.call import Call, Reply, body_schema, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem, problem_at, shown
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -187,15 +187,13 @@ class AdoptedVersion(CodeVersion):
 def _adoption_problems(template_id: Any, user_version: Any, ext_json: Any, adopt_trial: Any) -> list[str]:
     """Return everything by which a trial version cannot be adopted so; empty when it can."""
     beside = {"template_id": template_id, "ext_json": ext_json}
-    problems = [
-        f"{name} = {shown(repr(value))}: is of no use with adopt_trial, which takes its place"
-        for name, value in beside.items()
-        if value not in (None, "", {})
+    problems: list[str] = [
+        problem(name, value, Text("adopted_beside")) for name, value in beside.items() if value not in (None, "", {})
     ]
     if not isinstance(adopt_trial, dict):
         return [*problems, f"adopt_trial = {shown(repr(adopt_trial))}: must be an object of user_version and user_desc"]
     unknown = sorted(str(name) for name in adopt_trial.keys() - {"user_version", "user_desc"})
-    problems += [f"adopt_trial.{name}: is neither user_version nor user_desc" for name in unknown]
+    problems += [problem_at(f"adopt_trial.{name}", Text("adopted_field_is_unknown")) for name in unknown]
     for name in ("user_version", "user_desc"):
         value = adopt_trial.get(name)
         if not is_text(value) or not value.strip():
@@ -203,10 +201,9 @@ def _adoption_problems(template_id: Any, user_version: Any, ext_json: Any, adopt
         elif name == "user_version" and len(value) > _USER_VERSION["maxLength"]:
             problems.append(f"adopt_trial.{name} = {shown(repr(value))}: must be {_USER_VERSION['description']}")
         elif name == "user_desc" and _MARK_BEGINS in value:
-            what = f"holds {_MARK_BEGINS}, so a release of this package uploaded it"
-            problems.append(f"adopt_trial.user_desc = {shown(repr(value))}: {what}; name its template_id and ext_json")
+            problems.append(problem("adopt_trial.user_desc", value, Text("adopted_version_is_ours", mark=_MARK_BEGINS)))
     if user_version not in (None, "", adopt_trial.get("user_version")):
-        problems.append(f"user_version = {shown(repr(user_version))}: is another one than adopt_trial.user_version")
+        problems.append(problem("user_version", user_version, Text("adopted_version_differs")))
     return problems
 
 
@@ -228,8 +225,7 @@ def user_desc_problems(user_desc: Any) -> list[str]:
     if not is_text(user_desc):
         return [f"user_desc = {shown(repr(user_desc))}: must be a text"]
     if _MARK_BEGINS in user_desc:
-        problem = f"holds {_MARK_BEGINS}, by which a release recognises its version; leave it out, commit appends it"
-        return [f"user_desc = {shown(repr(user_desc))}: {problem}"]
+        return [problem("user_desc", user_desc, Text("description_holds_a_mark", mark=_MARK_BEGINS))]
     return []
 
 
@@ -245,14 +241,12 @@ def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: 
         problems.append(f"ext_json = {shown(repr(ext_json))}: must be an object; free data goes under its key ext")
         return problems
     if ext_json.get("extAppid", appid) != appid:
-        problems.append(
-            f"ext_json.extAppid = {shown(repr(ext_json['extAppid']))}: another Mini Program than appid = "
-            f"{shown(repr(appid))}; leave extAppid out, it is added"
-        )
+        differs = Text("ext_appid_differs", appid=shown(repr(appid)))
+        problems.append(problem("ext_json.extAppid", ext_json["extAppid"], differs))
     try:
         json.dumps(ext_json, allow_nan=False, ensure_ascii=False, sort_keys=True).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        problems.append(f"ext_json = {shown(repr(ext_json))}: is no JSON ({shown(str(error))})")
+        problems.append(problem("ext_json", ext_json, Text("value_is_no_json", why=shown(str(error)))))
     return problems
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.redaction import without_token_queries
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem, problem_at, shown
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
     if not _PATH.fullmatch(path) or len(path) > _LONGEST:
         problems.append(f"path = {shown(repr(path))}: must be a path of WeChat's, without query: /wxa/a_new_one")
     if _TOKEN_PATH.search(path):
-        problems.append(f"path = {shown(repr(path))}: is about tokens or secrets, which only the Connection deals with")
+        problems.append(problem("path", path, Text("path_is_about_secrets")))
     elif listed is not None and listed.writes:
-        problems.append(f"path = {shown(repr(path))}: has an operator or a hook method, which reads before it writes")
-    problems += [f"body.{name}: no token or secret is sent from here" for name in body if _SECRET.search(name)]
+        problems.append(problem("path", path, Text("path_has_an_operator")))
+    problems += [problem_at(f"body.{name}", Text("no_secret_is_sent")) for name in body if _SECRET.search(name)]
     if problems:
         raise WxaSpecError(Text("unlisted_call_is_refused"), problems, appid=appid)
     token = TokenKind.PLATFORM if appid is None else TokenKind.MERCHANT

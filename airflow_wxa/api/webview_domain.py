@@ -231,7 +231,7 @@ def _read_origin(text: Any) -> tuple[WebviewDomain | None, list[str]]:
     match = _URL.fullmatch(text)
     if match is None:
         return None, [problem_with(text, Text("domain_is", "without_scheme"))]
-    problems = []
+    problems: list[str] = []
     if (match["scheme"] or "").lower() != "https":
         problems.append(Text("domain_has_scheme", scheme=shown(repr(match["scheme"] or ""))))
     userinfo, _, host_port = match["authority"].rpartition("@")

@@ -90,7 +90,7 @@ def _four_lists(answers: Answers) -> Seen:
     if said is None:
         return _UNSEEN
     missing = [name for name in _LISTS if not isinstance(said.get(name), list)]
-    return not missing, Text("lists_are_missing", names=", ".join(missing)) if missing else Text("all_four")
+    return not missing, Text("names_are_missing", names=", ".join(missing)) if missing else Text("all_four")
 
 
 def _explained(answers: Answers) -> Seen:

@@ -9,29 +9,27 @@ from typing import Any, Final
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from airflow_wxa.errors import problem_at
 from airflow_wxa.release.dag import TemplatedFields, valued_params
+from airflow_wxa.texts import Text
 
 Task = BaseOperator | MappedOperator
 Values = Mapping[str, Any]
 Overrides = Mapping[str, Mapping[str, Any]]
 
 _UNSET: Final = object()
-_APPROVAL: Final = "the approval sets it itself: the params about approvals say who answers, and for how long"
-#: Argument that cannot be given → why.
+#: Argument that cannot be given → why, as a part of the text ``not_given``.
 _REFUSED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("dag", "default_args", "task_group", "task_id", "trigger_rule"), "roads"),
+    **dict.fromkeys(("never_fail", "soft_fail"), "wait"),
     **dict.fromkeys(
-        ("dag", "default_args", "task_group", "task_id", "trigger_rule"), "the roads of the DAG hang on it"
+        ("assigned_users", "body", "defaults", "multiple", "options", "response_timeout", "subject"), "approval"
     ),
-    **dict.fromkeys(("never_fail", "soft_fail"), "a wait that failed would read as a stage that nobody asked for"),
-    **dict.fromkeys(
-        ("assigned_users", "body", "defaults", "multiple", "options", "response_timeout", "subject"), _APPROVAL
-    ),
-    "do_xcom_push": "tasks read what earlier ones returned: a submission would be spent, and not be found",
-    "multiple_outputs": "tasks read what earlier ones returned as one object",
-    "params": "tasks read the params of the DAG: give it params or defaults",
-    "pre_execute": "tasks check and skip by it: on_execute_callback is called at the same moment",
-    "sla": "Airflow 3 has none: give the DAG a deadline",
-    "sla_miss_callback": "Airflow 3 has none: give the DAG a deadline",
+    **dict.fromkeys(("sla", "sla_miss_callback"), "sla"),
+    "do_xcom_push": "xcom",
+    "multiple_outputs": "outputs",
+    "params": "params",
+    "pre_execute": "pre_execute",
 }
 #: Values of those that change nothing.
 _AS_IT_IS: Final[Mapping[str, bool]] = {"do_xcom_push": True, "never_fail": False, "soft_fail": False}
@@ -60,21 +58,22 @@ class Given:
 
         :param own: the params of the form.
         """
-        added, problems = {}, []
+        added: dict[str, Any] = {}
+        problems: list[str] = []
         for name, value in self._params.items():
             if name not in own:
                 added[name] = value
             elif name in self._defaults or (isinstance(value, Param) and (value.schema or value.description)):
-                problems.append(f"params {name}: its field stays as it is; give its value in defaults")
+                problems.append(problem_at(f"params {name}", Text("not_given", "field")))
             else:
                 self._defaults[name] = value.value if isinstance(value, Param) else value
         params, wrong = valued_params(own, self._fixed, self._defaults)
         known = inspect.signature(DAG).parameters.keys() | {"fixed", "overrides"}
-        problems += wrong + [
-            f"{name}: {_REFUSED.get(name) or _unknown('argument of a DAG', name, known)}"
-            for name in self.dag_kwargs.keys() - (known - _REFUSED.keys())
-        ]
-        problems += [f"default_args {name}: {why}" for name, why in _refused(self.default_args)]
+        problems += wrong
+        for name in self.dag_kwargs.keys() - (known - _REFUSED.keys()):
+            part = _REFUSED.get(name)
+            problems.append(problem_at(name, Text("not_given", part) if part else _no("no_dag_argument", name, known)))
+        problems += [problem_at(f"default_args {name}", why) for name, why in _refused(self.default_args)]
         return added | params, problems
 
     def apply(self, dag: DAG, params: Collection[str]) -> Iterator[str]:
@@ -83,14 +82,14 @@ class Given:
         for name, value in self.default_args.items():
             takers = [task for task in tasks if name in _arguments(_class_of(task))]
             if name in params:
-                yield f"default_args {name}: is a param of this DAG: give it in defaults or fixed"
+                yield problem_at(f"default_args {name}", Text("not_given", "param"))
             elif not takers:
-                yield f"default_args {name}: {_unknown('argument of a task here', name, _arguments(BaseOperator))}"
+                yield problem_at(f"default_args {name}", _no("no_task_argument", name, _arguments(BaseOperator)))
             elif set_there := [task.task_id for task in takers if not _follows(task, name, value)]:
-                yield f"default_args {name}: {', '.join(set_there)} set it; give it to other tasks in overrides"
+                yield problem_at(f"default_args {name}", Text("argument_is_set_by", tasks=", ".join(set_there)))
         for task_id, arguments in self._overrides.items():
             if task_id not in dag.task_dict:
-                yield f"overrides {task_id}: {_unknown('task of this DAG', task_id, dag.task_ids)}"
+                yield problem_at(f"overrides {task_id}", _no("no_task_of_dag", task_id, dag.task_ids))
                 continue
             task = dag.get_task(task_id)
             wrong = [*_not_taken(task, arguments, dag.default_args)]
@@ -99,17 +98,17 @@ class Given:
                     _override(task, arguments)
             except (TypeError, ValueError) as error:
                 wrong = [str(error)]
-            yield from (f"overrides {task_id}: {each}" for each in wrong)
+            yield from (problem_at(f"overrides {task_id}", each) for each in wrong)
 
 
 def _not_taken(task: Task, arguments: Mapping[str, Any], default_args: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{name}: {why}" for name, why in _refused(arguments))
+    yield from (problem_at(name, why) for name, why in _refused(arguments))
     known = _arguments(_class_of(task))
     for name in arguments.keys() - _REFUSED.keys():
         if name not in known:
-            yield f"{name}: {_unknown('argument of it', name, known)}"
+            yield problem_at(name, _no("no_argument_of_it", name, known))
         elif name in getattr(task, "built_with", ()) or not _follows(task, name, default_args.get(name, _UNSET)):
-            yield f"{name}: the DAG sets it; where it follows a param, defaults and fixed set that"
+            yield problem_at(name, Text("not_given", "set"))
 
 
 def _override(task: Any, arguments: Mapping[str, Any]) -> None:
@@ -128,15 +127,15 @@ def _override(task: Any, arguments: Mapping[str, Any]) -> None:
 
 def _refused(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        (name, _REFUSED[name])
+        (name, Text("not_given", _REFUSED[name]))
         for name in arguments.keys() & _REFUSED.keys()
         if arguments[name] != _AS_IT_IS.get(name, _UNSET)
     ]
 
 
-def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+def _no(key: str, name: str, known: Collection[str]) -> Text:
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
-    return f"is no {kind}" + (f", {close[0]} is" if close else "")
+    return Text("but_close", problem=Text(key), close=close[0]) if close else Text(key)
 
 
 def _class_of(task: Task) -> type[BaseOperator]:

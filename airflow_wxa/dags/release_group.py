@@ -14,6 +14,7 @@ from airflow_wxa.api import values
 from airflow_wxa.dags.webview_domain_gate import outcome_of_domains
 from airflow_wxa.dags.wiring import add_help
 from airflow_wxa.dags.wxa_release import ASKED_IN_GROUP, domains, refuse_release, stages
+from airflow_wxa.errors import problem, problem_at
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.release.dag import Rendered, beside, refuse_given
@@ -45,7 +46,10 @@ def _release_group(**given: Any) -> None:
 
     checked: Any = check_release().operator  # type: ignore[attr-defined]  # a task's output
     is_mapped = checked.get_closest_mapped_task_group() is not None
-    refuse_given([*asked.problems(None), *([] if asked.is_mapped or not is_mapped else [_NOT_MAPPED_OVER])])
+    problems = [*asked.problems(None)]
+    if is_mapped and not asked.is_mapped:
+        problems.append(problem_at("appid", Text("not_mapped_over")))
+    refuse_given(problems)
     XComArg.apply_upstream_relationship(checked, list(given.values()))
     stage = stages(asked.within, ready=_only_where_ready)
     configure_domains = WxaSetWebviewDomainOperator(
@@ -77,12 +81,6 @@ _release_group.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 #: are refused, at parse or by ``check_release``. 89020 and 89231 are what ``configure_domains`` returns, and each stage
 #: skips by what the one before returned: so one merchant stops no other. Retries are the DAG's.
 release_group: Final = task_group(group_id="release_group")(_release_group)
-
-_NOT_MAPPED_OVER: Final = "appid: in a mapped task group it must be what the group is mapped over: so none comes twice"
-_REGISTER: Final = (
-    "on_platform_list_empty = 'register': each merchant would write the list of the whole platform; register the hosts "
-    "once before, with WxaModifyPlatformDomainOperator or the DAG wxa_platform_domains"
-)
 
 
 class _Asked:
@@ -133,11 +131,12 @@ class _Asked:
         """
         appids = _mapped_over(self._given["appid"], context)
         mine = set(map(str, appids)) if context is None else {self.params(context)["appid"]}
-        yield from (f"appid = {each!r}: comes twice" for each in sorted(mine) if appids.count(each) > 1)
+        doubled = [each for each in sorted(mine) if appids.count(each) > 1]
+        yield from (problem("appid", each, Text("appid_comes_twice")) for each in doubled)
         register = self._given.get("on_platform_list_empty")
         known = _mapped_over(register, None) if context is None else [self.params(context)["on_platform_list_empty"]]
         if "register" in known:
-            yield _REGISTER
+            yield problem("on_platform_list_empty", "register", Text("register_in_a_group"))
 
 
 def _only_where_ready(context: Context) -> None:

@@ -17,7 +17,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.dags.given import Given, Overrides, Values
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaSpecError, problem_at
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators.human_input import skip_tasks
 from airflow_wxa.release.dag import failing_at_once, refuse_given
@@ -163,9 +163,9 @@ def misspelt_params(context: Context, elsewhere: Container[str] = ()) -> list[st
     problems = []
     for name in dict(context["dag_run"].conf or {}).keys() - set(params):
         if name in elsewhere:
-            problems.append(f"{name}: is no param of this DAG, and would change nothing")
+            problems.append(problem_at(name, Text("param_changes_nothing")))
         elif close := get_close_matches(name, params, n=1, cutoff=0.8):
-            problems.append(f"{name}: is no param of this DAG, {close[0]} is")
+            problems.append(problem_at(name, Text("but_close", problem=Text("param_is_unknown"), close=close[0])))
         else:
             log.warning("%s in the run's conf is no param of this DAG: it changes nothing", name)
     return sorted(problems)

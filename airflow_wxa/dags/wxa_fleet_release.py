@@ -23,6 +23,7 @@ from airflow_wxa.dags.fleet_tasks import (
 )
 from airflow_wxa.dags.given import Values
 from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, dag_factory, read_help
+from airflow_wxa.errors import problem_at
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
 from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
@@ -75,7 +76,8 @@ def fleet_release_dag(
     release_fixed = {name: run_fixed.pop(name) for name in RELEASE_FIELDS if name in run_fixed}
     release_params(release_fixed)
     gateless = sorted(checks.keys() - WAVES[:-1])
-    refuse_given([f"between {wave}: no gate follows it; one follows {' and '.join(WAVES[:-1])}" for wave in gateless])
+    no_gate = Text("no_gate_follows", waves=", ".join(WAVES[:-1]))
+    refuse_given([problem_at(f"between {wave}", no_gate) for wave in gateless])
 
     @dag_factory(_params, HELP, tag="release", max_active_runs=None, checks_itself=True)
     def factory() -> None:
@@ -172,12 +174,13 @@ def _gate(wave: str, release: MappedOperator, build_checks: Callable[[], object]
         build_checks()
     own: list[Any] = [task for task_id, task in tasks.items() if task_id not in before]
     problems = [
-        f"between {wave}: {task.task_id} skips all that follows, the gates too: give it "
-        "ignore_downstream_trigger_rules=False"
+        problem_at(f"between {wave}", Text("check_skips_the_gate", task_id=task.task_id))
         for task in own
         if getattr(task, "ignore_downstream_trigger_rules", False)
     ]
-    refuse_given(problems or ([f"between {wave}: builds no task"] if build_checks and not own else []))
+    if build_checks and not own:
+        problems = [problem_at(f"between {wave}", Text("check_builds_no_task"))]
+    refuse_given(problems)
     gate = WxaWaveGateOperator(
         task_id=f"{wave}_gate",
         wave=wave,

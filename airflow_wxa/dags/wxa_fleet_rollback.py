@@ -13,6 +13,7 @@ from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.dags.fleet_tasks import at_work, fleet_result, keep_fleet, plan_fleet, summarize
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
+from airflow_wxa.errors import problem, problem_at
 from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
 from airflow_wxa.fleet.plan import AppPlan, plan_app_rollback
 from airflow_wxa.hooks.approvals import is_approval_wanted
@@ -26,6 +27,7 @@ from airflow_wxa.release import FIELDS, ReleaseSpec, refuse
 from airflow_wxa.release.dag import failing_at_once, form_of, form_param, params_of
 from airflow_wxa.steps import Step
 from airflow_wxa.store.fleets import ROLLBACK, FleetApp
+from airflow_wxa.texts import Text
 
 _SHARD_SIZE: Final = 200
 _OF_FLEET: Final = ("waves", "pace")  # what a rollback takes of a manifest, its Mini Programs aside
@@ -47,7 +49,7 @@ def load_manifest() -> list[dict[str, Any]]:
             found = Manifest({"release": {}, ROLLBACK: {}, **_of_fleet(found.common)}, found.apps)
         versions = dict(params["app_version"])
         apps = tuple(App(app.appid, {**app.given, **_version(versions.pop(app.appid, None))}) for app in found.apps)
-        refuse([f"app_version: {appid} is none of the Mini Programs that go back" for appid in versions])
+        refuse([problem_at("app_version", Text("app_goes_not_back", appid=appid)) for appid in versions])
         return keep_fleet(context, read.component_appid, Manifest(found.common, apps), _SHARD_SIZE)
 
 
@@ -69,18 +71,17 @@ def _of_run(run_id: str, component_appid: str) -> Manifest:
     fleets = open_fleets()
     runs = [run for run in fleets.runs_named(run_id) if ROLLBACK not in run.manifest]
     mine = [run for run in runs if run.component_appid == component_appid]
-    problem = ""
+    wrong = ""
     if not mine:
-        problem = "the store knows no release of this platform by that id"
+        wrong = Text("run_goes_not_back", "unknown", run_id=run_id)
     elif len(mine) > 1:
-        dags = ", ".join(run.dag_id for run in mine)
-        problem = f"several DAGs have one: {dags}; name the Mini Programs in a manifest"
+        wrong = Text("run_id_of_several_dags", dags=", ".join(run.dag_id for run in mine))
     elif mine[0].ended_at is None and mine[0].stopped_by is None:
-        problem = f"it goes on, and would release again: airflow wxa fleet stop {run_id} first"
+        wrong = Text("run_goes_not_back", "goes_on", run_id=run_id)
     elif not (apps := tuple(App(app.appid, app.given) for app in fleets.apps(mine[0].key) if _may_be_online(app))):
-        problem = "it has released nothing"
-    if problem:
-        refuse([f"run_id = {run_id!r}: {problem}"])
+        wrong = Text("run_goes_not_back", "released_nothing", run_id=run_id)
+    if wrong:
+        refuse([problem("run_id", run_id, wrong)])
     (run,) = mine
     undone = {"dag_id": run.dag_id, "run_id": run_id}
     return Manifest({"release": run.manifest["release"], ROLLBACK: undone, **_of_fleet(run.manifest)}, apps)

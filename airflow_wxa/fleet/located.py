@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from airflow_wxa.errors import problem_at
+from airflow_wxa.texts import Text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -42,8 +45,10 @@ class Problem:
     line: int
     text: str
 
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+    @property
+    def told(self) -> Text:
+        """The problem behind its place, as compilers write it."""
+        return problem_at(f"{self.file}:{self.line}" if self.line else self.file, self.text)
 
 
 class LocatedDict(dict[str, Any]):
@@ -104,10 +109,14 @@ def read_document(text: str, file: str) -> tuple[Any, list[Problem]]:
             value = reader.value(node, 0) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        return None, [Problem(file, mark.line + 1 if mark else 0, f"is no YAML: {error.problem or error.context}")]
+        return None, [_no_yaml(file, mark.line + 1 if mark else 0, error.problem or error.context)]
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # a character that YAML does not take
-        return None, [Problem(file, 0, f"is no YAML: {getattr(error, 'reason', None) or type(error).__name__}")]
+        return None, [_no_yaml(file, 0, getattr(error, "reason", None) or type(error).__name__)]
     return value, reader.problems
+
+
+def _no_yaml(file: str, line: int, why: object) -> Problem:
+    return Problem(file, line, Text("file_is_no", kind="YAML", why=str(why)))
 
 
 @contextmanager
@@ -132,10 +141,10 @@ class _Reader:
 
     def value(self, node: Any, depth: int) -> Any:
         if depth > _MOST_NESTED:
-            self._refuse(node, f"is nested more than {_MOST_NESTED} deep")
+            self._refuse(node, Text("node_is_nested_too_deep", most=_MOST_NESTED))
             return None
         if id(node) in self._seen:  # a few lines of them can stand for gigabytes
-            self._refuse(node, "an alias (*name) points here: write the value again where it is needed")
+            self._refuse(node, Text("node_has", "alias"))
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
@@ -146,11 +155,11 @@ class _Reader:
         found = LocatedDict(node.start_mark.line + 1)
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._refuse(key_node, "a name must be a text")
+                self._refuse(key_node, Text("node_has", "odd_name"))
                 continue
             key = key_node.value
             if key in found:
-                self._refuse(key_node, f"{key!r} stands twice, first in line {found.lines[key]}: keep one")
+                self._refuse(key_node, problem_at(repr(key), Text("value_stands_twice", line=found.lines[key])))
                 continue
             found[key] = self.value(value_node, depth + 1)
             found.lines[key] = key_node.start_mark.line + 1
@@ -168,7 +177,7 @@ class _Reader:
         # A number in quotes has the tag of one where somebody wrote !!int before it.
         if kind in _SCALARS and not (node.style and kind in {"int", "float"}):
             return _SCALARS[kind](node.value)
-        self._refuse(node, f"has the tag {node.tag!r}: only plain texts, numbers, flags, lists and mappings are taken")
+        self._refuse(node, Text("node_has_a_tag", tag=repr(node.tag)))
         return None
 
     def _refuse(self, node: Any, text: str) -> None:

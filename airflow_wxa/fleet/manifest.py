@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_wxa.api.values import APPID
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem, problem_at, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, packaged_schema
 from airflow_wxa.fleet.waves import submits_ahead
@@ -38,9 +38,6 @@ _INLINE: Final = "manifest"
 _OF_ROLLBACK: Final = ("app_version",)
 #: A longer param is kept with the run, in the conf of each of its tasks, and in every page about it.
 MAX_PARAM_BYTES: Final = 1024 * 1024
-_TOO_LONG: Final = (
-    "is longer than 1 MiB: put it into a file below [wxa] manifest_folder, or its apps into a CSV there, and name that"
-)
 
 
 class Sources(Protocol):
@@ -108,7 +105,7 @@ def read_manifest(
     if not file and stripped and "\n" not in stripped and stripped[0] not in "{[" and ": " not in stripped:
         file, text = stripped, sources.read(stripped)
     elif not file and len(stripped.encode(errors="replace")) > MAX_PARAM_BYTES:
-        raise _refusal([Problem(_INLINE, 0, _TOO_LONG)])
+        raise _refusal([Problem(_INLINE, 0, Text("manifest_has", "too_long"))])
     file = file or _INLINE
     document, problems = read_document(text, file)
     reader = _ManifestReader(file, sources, fixed or {}, problems, rolls_back=rolls_back)
@@ -119,9 +116,9 @@ def read_manifest(
 
 
 def _refusal(problems: Iterable[Problem]) -> WxaSpecError:
-    listed = [str(each) for each in sorted(problems, key=lambda each: (each.file, each.line))]
+    listed: list[str] = [each.told for each in sorted(problems, key=lambda each: (each.file, each.line))]
     more = len(listed) - _MOST_PROBLEMS
-    listed[_MOST_PROBLEMS:] = [f"and {more} more"] if more > 0 else []
+    listed[_MOST_PROBLEMS:] = [Text("and_more_problems", count=more)] if more > 0 else []
     return WxaSpecError(Text("manifest_is_refused"), listed)
 
 
@@ -156,7 +153,7 @@ class _ManifestReader:
     def read(self, document: Any) -> Manifest:
         if not isinstance(document, LocatedDict):
             if not self.problems:
-                self._say(1, "must be a mapping with release and apps, see airflow-wxa docs fleets")
+                self._say(1, Text("manifest_has", "no_mapping"))
             return Manifest({}, ())
         if self._rolls_back:
             document |= {"release": LocatedDict(document.line)}
@@ -164,17 +161,17 @@ class _ManifestReader:
         self._check_shape(document)
         release, self._platform = _inside(document, "release"), _inside(document, "platform")
         for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
-            self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
+            self._say(release.lines[name], problem_at(f"release.{name}", Text("manifest_has", "decided")))
         self._read_calendar(document)
         if document.get("submit") == "after_canary" and not self.problems and submits_ahead(dict(document)):
-            self._say(document.lines["submit"], "submit = 'after_canary': needs a canary wave, and waves has none")
+            no_canary = Text("manifest_has", "no_canary")
+            self._say(document.lines["submit"], problem("submit", "after_canary", no_canary))
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
-            self._say(document.lines["apps"], "apps: names no Mini Program")
+            self._say(document.lines["apps"], problem_at("apps", Text("manifest_has", "no_app")))
         if self._platform.get("on_platform_list_empty") == "register" and not self._adds and not self.problems:
-            what = "goes with domain_action add or set, and no Mini Program has one"
-            line = self._platform.lines["on_platform_list_empty"]
-            self._say(line, f"platform.on_platform_list_empty = 'register': {what}")
+            no_domains = problem("platform.on_platform_list_empty", "register", Text("manifest_has", "no_domains"))
+            self._say(self._platform.lines["on_platform_list_empty"], no_domains)
         by_age = "oldest_first" if "authorised" in _inside(document, "apps") else "manifest"
         if document.get("order", by_age) == "oldest_first" and apps:
             released_at = self._sources.released_at()
@@ -202,14 +199,14 @@ class _ManifestReader:
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-            zone = shown(repr(zone))
-            self._say(window.lines["time_zone"], f"window.time_zone = {zone}: is no time zone, such as Asia/Shanghai")
+            no_zone = problem("window.time_zone", zone, Text("manifest_has", "no_zone"))
+            self._say(window.lines["time_zone"], no_zone)
         for name, inside in (("freeze", document), ("reviews_stop", document), ("dates", window)):
             if isinstance(inside.get(name), LocatedList):
                 inside[name] = [day for each in inside[name] for day in self._days(name, each)]
         if not self.problems and opens_at(document, time.time()) == math.inf:
             line = document.lines.get("freeze", document.lines.get("window", document.line))
-            self._say(line, "window, freeze: leave no hour for a release in the next two years")
+            self._say(line, problem_at("window, freeze", Text("manifest_has", "no_hour")))
 
     def _days(self, name: str, given: Any) -> Iterator[dict[str, str]]:
         """Yield spans of days: as given, of the holidays of a country, or from a CSV file with from, to and reason."""
@@ -222,7 +219,7 @@ class _ManifestReader:
             elif "csv" in given:
                 found = list(csv.DictReader(io.StringIO(self._sources.read(given["csv"]), newline="")))
         except WxaSpecError as error:
-            self._say(given.line, f"{name}: {'; '.join(error.problems)}")
+            self._say(given.line, problem_at(name, Text("list", each=list(error.problems))))
             return
         for each in found:
             try:
@@ -233,8 +230,8 @@ class _ManifestReader:
             if is_right:
                 yield each
             else:
-                text = f"{name}: from = {each.get('from')!r}, to = {each.get('to')!r}: must be days such as 2027-02-05"
-                self._say(given.line, f"{text}, from not behind to")
+                text = f"from = {each.get('from')!r}, to = {each.get('to')!r}: must be days such as 2027-02-05"
+                self._say(given.line, problem_at(name, f"{text}, from not behind to"))
 
     # Mini Programs -----------------------------------------------------------------------------------------------
 
@@ -257,27 +254,27 @@ class _ManifestReader:
         try:
             text = self._sources.read(name)
         except WxaSpecError as error:
-            self._say(line, f"apps.csv = {shown(repr(name))}: {'; '.join(error.problems)}")
+            self._say(line, problem("apps.csv", name, Text("list", each=list(error.problems))))
             return
         rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         names = [each.strip() for each in rows.fieldnames or ()]
         if unknown := [each for each in names if each not in self._fields]:
-            self._say(1, "; ".join(_unknown(each, self._fields) for each in unknown), name)
+            self._say(1, Text("list", each=[_unknown(each, self._fields) for each in unknown]), name)
         if "appid" not in names:
-            self._say(1, "has no column appid", name)
+            self._say(1, Text("csv_has_no_appid"), name)
         if twice := sorted({each for each in names if names.count(each) > 1}):
-            self._say(1, f"has more than one column {', '.join(twice)}", name)
+            self._say(1, Text("csv_has_columns_twice", names=", ".join(twice)), name)
         if unknown or twice or "appid" not in names:
             return
         try:
             for row in rows:
                 if None in row or None in row.values():
-                    self._say(rows.line_num, f"has another number of fields than the first line ({len(names)})", name)
+                    self._say(rows.line_num, Text("csv_row_has_other_length", wanted=len(names)), name)
                     continue
                 cells = dict(zip(names, row.values(), strict=True))
                 yield _Entry(name, rows.line_num, self._typed(name, rows.line_num, cells))
         except csv.Error as error:
-            self._say(rows.line_num, f"is no CSV: {error}", name)
+            self._say(rows.line_num, Text("file_is_no", kind="CSV", why=str(error)), name)
 
     def _typed(self, file: str, line: int, row: Mapping[str, str]) -> dict[str, Any]:
         """Return a row with each cell as the type of its field; an empty cell gives nothing."""
@@ -299,8 +296,8 @@ class _ManifestReader:
                 text = f"appid = {shown(repr(appid))}: must be {FIELDS['appid'].must}"
                 self._say(entry.lines.get("appid", entry.line), text, entry.file)
             elif appid in lines:
-                text = f"appid = {appid!r}: stands twice, first in line {lines[appid]}; keep one"
-                self._say(entry.line, text, entry.file)
+                twice = problem("appid", appid, Text("value_stands_twice", line=lines[appid]))
+                self._say(entry.line, twice, entry.file)
             else:
                 lines[appid] = entry.line
                 self._check_app(release, appid, entry)
@@ -323,20 +320,21 @@ class _ManifestReader:
         adds = asked.get("domain_action", FIELDS["domain_action"].default) in ("add", "set")
         adds = adds and asked.get("domain_mode") != "direct"
         self._adds = self._adds or adds
-        for problem in read_release({**(self._platform if adds else {}), **asked})[1]:
-            name = re.split(r"[ .:]", problem, maxsplit=1)[0]
-            if isinstance(asked.get(name), int | float) and name == "user_version":
-                problem += "; write it in quotes"  # noqa: PLW2901
+        for wrong in read_release({**(self._platform if adds else {}), **asked})[1]:
+            name = re.split(r"[ .:]", wrong, maxsplit=1)[0]
+            is_unquoted = isinstance(asked.get(name), int | float) and name == "user_version"
+            said = Text("write_it_in_quotes", problem=wrong) if is_unquoted else wrong
             if name in entry.given:
-                self._say(entry.lines.get(name, entry.line), problem, entry.file)
+                self._say(entry.lines.get(name, entry.line), said, entry.file)
             elif name in self._platform:
-                self._say(self._platform.lines[name], f"platform.{problem}")
+                self._say(self._platform.lines[name], Text("problem_below", place="platform", problem=said))
             else:
-                self._say(release.lines.get(name, release.line), f"release.{problem}")
+                line = release.lines.get(name, release.line)
+                self._say(line, Text("problem_below", place="release", problem=said))
 
     def _misplaced(self, name: str) -> str:
         if name in self._fixed:
-            return f"{name}: the DAG has decided it, take it out"
+            return problem_at(name, Text("manifest_has", "decided"))
         return _unknown(name, self._fields)
 
     def _say(self, line: int, text: str, file: str = "") -> None:
@@ -352,10 +350,10 @@ def _inside(document: LocatedDict, name: str) -> LocatedDict:
 def _unknown(name: str, known: Sequence[str]) -> str:
     """Return what is wrong with a name that has no place here."""
     if name in FIELDS and FIELDS[name].of_run:
-        return f"{name}: belongs to the run or the whole fleet, not here; take it out"
+        return problem_at(name, Text("manifest_has", "other_place"))
     close = get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-    return f"{shown(repr(name))}: is no field of a manifest here; {hint}"
+    hint = Text("did_you_mean", close=close[0]) if close else Text("known_fields_are", names=", ".join(known))
+    return problem_at(shown(repr(name)), Text("field_is_unknown", hint=hint))
 
 
 def read_cell(name: str, text: str) -> tuple[Any, bool]:
@@ -381,13 +379,23 @@ def _shape_problems(error: Any, document: LocatedDict) -> Iterator[tuple[int, st
         known = list(error.schema["properties"])
         for each in error.instance:
             if each not in known:
-                yield lines.get(each, line), f"{name}.{_unknown(each, known)}" if name else _unknown(each, known)
+                wrong = _unknown(each, known)
+                yield lines.get(each, line), Text("problem_below", place=name, problem=wrong) if name else wrong
     elif error.validator == "required":
-        lacking = [each for each in error.validator_value if each not in error.instance]
-        yield line, f"{name or 'the manifest'}: lacks {', '.join(lacking)}"
+        names = ", ".join(each for each in error.validator_value if each not in error.instance)
+        missing = Text("names_are_missing", names=names)
+        yield line, problem_at(name, missing) if name else missing
     else:
-        must = FIELDS[name].must if name in FIELDS else error.schema.get("description") or error.message
+        must = error.schema.get("description") or _of_entry(error)
+        field = FIELDS.get(str(path[-1])) if path else None
+        if field is not None and must == field.help:  # of a field of a release: its help is no rule
+            must = field.must
         yield line, f"{name} = {shown(repr(error.instance))}: must be {must[:1].lower()}{must[1:]}"
+
+
+def _of_entry(error: Any) -> str:
+    """Return the rule that an entry of a list has broken, which has no description of its own."""
+    return f"one of {', '.join(error.validator_value)}" if error.validator == "enum" else "a text"
 
 
 def _place(document: LocatedDict, path: Sequence[Any]) -> tuple[int, Mapping[str, int]]:

@@ -99,9 +99,9 @@ def holidays_of(country: str) -> list[dict[str, str]]:
     try:
         found = import_module("holidays").country_holidays(country, years=range(this, this + 3))
     except (ImportError, NotImplementedError) as error:
-        wrong = f"is no country that the library holidays knows, such as CN ({error})"
+        wrong = Text("country_is_unknown", error=str(error))
         if isinstance(error, ImportError):
-            wrong = "needs the library holidays (pip install holidays), or a CSV file in its place"
+            wrong = Text("holidays_are_not_installed")
         raise WxaSpecError(
             Text("holidays_are_unknown"), [Text("problem_of_holidays", country=shown(repr(country)), wrong=wrong)]
         ) from None

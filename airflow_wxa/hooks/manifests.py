@@ -7,7 +7,7 @@ from typing import Final
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem_at, shown
 from airflow_wxa.hooks.store import open_ledger, open_store
 from airflow_wxa.texts import Text
 
@@ -36,30 +36,26 @@ class ManifestSources:
         """
         parts = PurePosixPath(name).parts
         if not self._folder:
-            raise self._refused("no manifest_folder is configured, so no file is read", name)
+            raise self._refused(Text("file_is", "without_folder"), name)
         if self._folder.startswith(("file:", "local:")) or "::" in self._folder:
-            raise self._refused(
-                "manifest_folder must be a folder or a prefix of object storage: not file:, local:, nor a chain as "
-                "simplecache::s3://… (Airflow reads none)",
-                name,
-            )
+            raise self._refused(Text("file_is", "odd_folder"), name)
         if "://" in name or "::" in name or name.startswith(("/", "~")) or ".." in parts or not parts or "\\" in name:
-            raise self._refused("must be the name of a file below manifest_folder", name)
+            raise self._refused(Text("file_is", "odd_name"), name)
         folder = ObjectStoragePath(self._folder)
         path = folder.joinpath(*parts)
         try:
             if path.protocol in ("", "file") and not _is_below(str(path.path), str(folder.path)):
-                raise self._refused("leads out of manifest_folder", name)
+                raise self._refused(Text("file_is", "outside"), name)
             with path.open("rb") as file:  # type: ignore[no-untyped-call]
                 content: bytes = file.read(_MOST_BYTES + 1)
         except (OSError, ValueError, ImportError) as error:
-            raise self._refused(f"cannot be read ({type(error).__name__})", name) from None
+            raise self._refused(Text("file_gives_an_error", error=type(error).__name__), name) from None
         if len(content) > _MOST_BYTES:
-            raise self._refused(f"is larger than {_MOST_BYTES // 1024**2} MiB", name)
+            raise self._refused(Text("file_is_too_large", most=_MOST_BYTES // 1024**2), name)
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise self._refused(f"is no UTF-8 text (byte {error.start})", name) from None
+            raise self._refused(Text("file_is_no_utf8", at=error.start), name) from None
 
     def authorised(self) -> Sequence[str]:
         """Return the Mini Programs that authorised the platform and granted development (permission set 18).
@@ -81,7 +77,7 @@ class ManifestSources:
 
     @staticmethod
     def _refused(problem: str, name: str) -> WxaSpecError:
-        return WxaSpecError(Text("manifest_file_was_not_read"), [f"{shown(name)}: {problem}"])
+        return WxaSpecError(Text("manifest_file_was_not_read"), [problem_at(shown(name), problem)])
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -21,14 +21,15 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.models.dag import DagModel
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Header, Query, Response
 from fastapi.responses import HTMLResponse
 
 from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.api.values import APPID
 from airflow_wxa.client import AsyncWxaClient
-from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, readable
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.plugins.board.languages import chosen
 from airflow_wxa.plugins.connections import TeamHook
 from airflow_wxa.texts import Text
 
@@ -96,24 +97,27 @@ def create_trial_qrcodes() -> FastAPI:
 
     async def answer(appid: str, dag_id: str, run_id: str, page: str) -> Response:
         if not APPID.fullmatch(appid):
-            return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
+            raise WxaSpecError(Text("picture_is_of_no_appid", appid=appid), [])
         # Before the Connection and any token: a made-up appid must not reach the secrets backend, nor leave a row.
         wxa_conn_id = await reads.in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
         if wxa_conn_id is None:
-            return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
+            raise WxaSpecError(Text("picture_is_of_no_run", run_id=run_id, dag_id=dag_id, appid=appid), [])
         image = (await reads.send(get_qrcode(appid, page), dag_id, wxa_conn_id)).image
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Response(image, media_type=media_type, headers=dict(_HEADERS))
 
     @app.get("/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
-    async def qrcode(appid: str, dag_id: str, run_id: str, page: Page = "") -> Response:
+    async def qrcode(
+        appid: str, dag_id: str, run_id: str, page: Page = "", accept_language: Annotated[str, Header()] = ""
+    ) -> Response:
+        language = chosen(None, None, accept_language).code
         try:
             async with reads.turn():
                 return await answer(appid, dag_id, run_id, page)
         except TimeoutError:
-            return _refused(504, f"get_qrcode: no picture within {_SECONDS:g} seconds, try again later")
+            return _refused(504, WxaTransportError(Text("picture_takes_too_long", seconds=f"{_SECONDS:g}")), language)
         except WxaError as error:
-            return _refused(404 if isinstance(error, WxaSpecError) else 502, str(error))
+            return _refused(404 if isinstance(error, WxaSpecError) else 502, error, language)
 
     return app
 
@@ -133,6 +137,7 @@ async def _no_second_attempt(asks: str, _seconds: float) -> None:
     raise WxaTransportError(Text("page_answer_is_unusable", asks=asks))
 
 
-def _refused(status: int, text: str) -> Response:
-    """Return a text of ours, in which WeChat's may stand, as a page in which nothing of it acts."""
+def _refused(status: int, error: WxaError, language: str) -> Response:
+    """Return an error, in whose text WeChat's may stand, as a page in which nothing of it acts."""
+    text = readable("\n  ".join(error.lines(language)))
     return HTMLResponse(f"<!doctype html><pre>{escape(text)}</pre>", status, headers=dict(_HEADERS))

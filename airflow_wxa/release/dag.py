@@ -26,7 +26,7 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow_wxa.api import values
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.log_text import log_text
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.errors import WxaError, WxaSpecError, problem, problem_at
 from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
@@ -78,11 +78,11 @@ def valued_params(
     :param defaults: as for :func:`release_params`.
     """
     fixed, defaults = fixed or {}, defaults or {}
-    problems = [f"{name}: is fixed, and cannot have another default" for name in fixed.keys() & defaults.keys()]
+    problems: list[str] = [problem_at(name, Text("param_is_fixed")) for name in fixed.keys() & defaults.keys()]
     valued = dict(params)
     for name, value in {**defaults, **fixed}.items():
         if name not in params:
-            problems.append(f"{name} = {value!r}: is no param of this DAG")
+            problems.append(problem(name, value, Text("param_is_unknown")))
             continue
         schema = params[name].schema | ({"const": deepcopy(value)} if name in fixed else {})  # the form hides constants
         valued[name] = Param(deepcopy(value), description=params[name].description, **schema)

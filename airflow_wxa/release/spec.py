@@ -10,7 +10,7 @@ from airflow_wxa.api.code import CodeVersion, version_problems
 from airflow_wxa.api.server_domain import read_server_domains
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import parse_origins, read_hosts, read_origins
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError, problem, problem_at, shown
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
 from airflow_wxa.texts import Text
 
@@ -142,8 +142,8 @@ def _server_domain_problems(asked: Any) -> list[str]:
     given = {kind: texts for kind, texts in asked.items() if kind != "action" and isinstance(texts, list)}
     _, wrong = read_server_domains(given)
     if not any(given.values()):
-        wrong.append(f"{shown(repr(asked))}: names no domain, leave it empty")
-    return [f"server_domains: {problem}" for problem in wrong]
+        wrong.append(problem_at(shown(repr(asked)), Text("names_no_domain")))
+    return [problem_at("server_domains", each) for each in wrong]
 
 
 def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], tuple[str, ...], list[str]]:
@@ -155,21 +155,22 @@ def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], 
     action, register = asked["domain_action"], asked["on_platform_list_empty"] == "register"
     wanted, wrong_origins = read_origins(texts)
     registered, wrong_hosts = read_hosts(hosts)
-    problems = [f"webviewdomain: {problem}" for problem in wrong_origins]
-    problems += [f"platform_domains: {problem}" for problem in wrong_hosts]
+    problems: list[str] = [problem_at("webviewdomain", each) for each in wrong_origins]
+    problems += [problem_at("platform_domains", each) for each in wrong_hosts]
     if action in ("add", "set", "delete") and not texts:
-        problems.append(f"webviewdomain = []: domain_action {action} needs at least one, such as https://m.example.com")
+        problems.append(problem("webviewdomain", texts, Text("domain_action_takes", "some", action=action)))
     if action in ("get", "all") and texts:
-        problems.append(f"webviewdomain = {shown(repr(texts))}: domain_action {action} takes none, leave it empty")
+        problems.append(problem("webviewdomain", texts, Text("domain_action_takes", "none", action=action)))
     if asked["domain_mode"] == "direct" and (register or action == "all"):
         wrong = "on_platform_list_empty = 'register'" if register else "domain_action = 'all'"
-        problems.append(f"{wrong}: goes not with domain_mode direct, which knows no platform list")
+        problems.append(problem_at(wrong, Text("goes_not_with_direct")))
     if register and action not in ("add", "set"):
-        problems.append(f"on_platform_list_empty = 'register': goes with domain_action add or set, not {action!r}")
+        goes = Text("goes_with_add_or_set", action=repr(action))
+        problems.append(problem("on_platform_list_empty", "register", goes))
     if register and hosts and not problems:
+        bare, named = (domain for domain in wanted if not domain.covered_by(registered)), str(list(registered))
         problems += [
-            f"webviewdomain: {domain.origin!r} is covered by none of platform_domains = {list(registered)}"
-            for domain in wanted
-            if not domain.covered_by(registered)
+            problem_at("webviewdomain", Text("origin_is_not_covered", origin=repr(domain.origin), hosts=named))
+            for domain in bare
         ]
     return wanted, registered, problems

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import time
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from airflow_wxa.fleet.located import read_document
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, Manifest, read_manifest
 from airflow_wxa.fleet.schema import packaged_schema
 from airflow_wxa.release import FIELDS
+from airflow_wxa.texts import in_language
 
 FIRST, SECOND, THIRD = (f"wx000000000000000{number}" for number in "123")
 RELEASE = 'release: {template_id: 47, user_version: "1.4.0", webviewdomain: [https://m.example.com]}\n'
@@ -188,7 +190,25 @@ def test_those_that_were_released_longest_ago_come_first(apps: str, order: str, 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\na: 2", "'a' stands twice, first in line 2: keep one"),
+        ("release: foo", "release = 'foo': must be a mapping of the values that all Mini Programs share"),
+        (
+            "platform: {on_platform_list_empty: x}",
+            "platform.on_platform_list_empty = 'x': must be one of stop, register",
+        ),
+        ("window: {days: [1]}", "window.days.0 = 1: must be one of mon, tue"),
+        ("window: {dates: [{from: 2027-02-05}]}", "window.dates.0: missing: to"),
+        ("apps: {csv: 3}", "apps.csv = 3: must be a CSV file below the manifest folder"),
+    ],
+)
+def test_a_value_in_the_wrong_shape_is_told_its_rule_in_the_readers_language(text: str, problem: str) -> None:
+    (told,) = [each for each in problems(text) if problem in each]
+    assert not re.search(r"\b(must|missing|one of|mapping|the)\b", in_language(told, "zh"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\na: 2", "'a': stands twice, first in line 2; keep one"),
         ("a: &x [1]\nb: *x", "an alias"),
         ("a: !!binary aaaa", "has the tag"),
         ("a: [1", "is no YAML"),
