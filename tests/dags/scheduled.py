@@ -6,7 +6,6 @@ and Mark in between, so that two runs can be interleaved and a run can be rescue
 # ruff: noqa: PLC0415  (the page's own code takes seconds to import)
 
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -47,14 +46,12 @@ class Scheduled:
     triggered_by: str = "lin"
     run_id: str = field(init=False)
     errors: dict[str, BaseException] = field(init=False, default_factory=dict)
-    _since: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
     _dag: Any = field(init=False)
     _scheduled: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.params.get("approval") and not hasattr(TaskInstanceState, "AWAITING_INPUT"):
-            pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
-
+        if self.params.get("approval"):
+            skip_where_no_run_waits()
         self._dag = load_release_dag()
         for task in self._dag.tasks:
             task.retry_delay = timedelta(0)
@@ -99,11 +96,10 @@ class Scheduled:
 
     def be_answered(self, choice: str) -> None:
         """Let somebody answer the question that this run waits with."""
-        deadline = time.monotonic() + 30
-        with a_person_answers(choice, since=self._since):
-            while self.states["approve_release"] == "awaiting_input":
-                assert time.monotonic() < deadline, "nobody answered"
-                time.sleep(0.02)
+        with create_session() as session:
+            asked = self._run(session).get_task_instance("approve_release", session=session)
+            assert asked is not None
+            _answer_question(asked, choice, session)
 
     def clear(self, task_id: str, *, downstream: bool = True) -> None:
         """Press Clear, with the tasks behind it, as the button proposes."""
@@ -146,19 +142,17 @@ class Scheduled:
         return [ti for ti in run.get_task_instances(session=session) if ti.state == "scheduled"]
 
 
-@contextmanager
-def a_person_answers(choice: str, *, since: datetime | None = None) -> Iterator[None]:
-    """Answer each question of a whole run that comes up meanwhile, by the code behind Airflow's own page.
-
-    :param since: also one that has waited since then; another test may have left one open before.
-    """
+def skip_where_no_run_waits() -> None:
     if not hasattr(TaskInstanceState, "AWAITING_INPUT"):
         pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it takes two seconds, and its deprecations are not ours
-        import airflow.api_fastapi.core_api.routes.public.hitl  # noqa: F401
+
+
+@contextmanager
+def a_person_answers(choice: str) -> Iterator[None]:
+    """Answer each question of a whole run that comes up meanwhile; another test may have left one open before."""
+    skip_where_no_run_waits()
     stop = threading.Event()
-    person = threading.Thread(target=_answer, args=(choice, since or datetime.now(UTC), stop), name="release-manager")
+    person = threading.Thread(target=_answer, args=(choice, datetime.now(UTC), stop), name="release-manager")
     person.start()
     try:
         yield
@@ -198,10 +192,13 @@ def _open_question(since: datetime, session: Session) -> TaskInstance | None:
 
 
 def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
-    from airflow.api_fastapi.app import create_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    """Answer by the code behind Airflow's own page."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it takes two seconds, and its deprecations are not ours
+        from airflow.api_fastapi.app import create_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+        from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
 
     create_auth_manager()  # a test of the API server takes it away with its app; it says who may answer
     update_hitl_detail(

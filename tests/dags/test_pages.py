@@ -14,17 +14,22 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox
+from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import TaskRef
-from tests.airflow_session import ROOT, calls, run_dag
+from tests.airflow_session import ROOT, Run, calls, run_dag
 from tests.dags.own_uploads import release_adopted_trial, release_draft
-from tests.dags.worlds import online, reviewed_at_once
+from tests.dags.worlds import Shop, missing, reviewed_at_once
 
-pytestmark = pytest.mark.usefixtures("wxa_default")
 VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 OURS: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    reviewed_at_once(shop)
+    return shop
 
 
 @pytest.mark.parametrize(
@@ -41,24 +46,23 @@ def test_a_how_to_shows_a_file_that_runs(page: str, example: str) -> None:
     assert f"```python\n{(ROOT / 'tests/dags' / f'{example}.py').read_text('utf-8')}```\n" in shown
 
 
+def whole(dag: DAG) -> tuple[Run, set[tuple[str, str, str]]]:
+    """Walk a DAG, every task of which must succeed, and return what its run noted of calls and decisions."""
+    run = run_dag(dag, answers="Approve")
+    assert set(run.states.values()) == {"success"}, run.errors
+    rows = open_ledger().entries(run_id=open_ledger().entries(most=1)[0].task.run_id)
+    return run, {(row.endpoint, row.task.task_id, row.result) for row in rows}
+
+
 @pytest.mark.filterwarnings("ignore:.*determine_kwargs")  # Airflow's own @task.sensor
-def test_the_how_tos_dag_releases_and_keeps_the_ledger(wxa_default: RunningSandbox) -> None:
+def test_the_how_tos_dag_releases_and_keeps_the_ledger(shop: Shop) -> None:
     from tests.dags.taskflow_release import taskflow_release  # noqa: PLC0415  (Airflow warns when it is imported)
 
-    wxa_default.world.mini_program(APPID).audit = AuditPlan(polls=0)
-    run = run_dag(taskflow_release())
-    assert run.errors == {}
-    assert set(run.states.values()) == {"success"}
+    run, rows = whole(taskflow_release())
     assert run.xcoms["submit_audit"]["outcome"] == "submitted"
     assert run.xcoms["verify_release"]["release_version"] == "1.4.0"
-    run_id = open_ledger().entries(most=1)[0].task.run_id
-    rows = {(row.endpoint, row.task.task_id, row.result) for row in open_ledger().entries(run_id=run_id)}
-    assert rows == {
-        ("setwebviewdomain", "configure_domains", "ok"),
-        ("commit", "commit", "ok"),
-        ("submit_audit", "submit_audit", "ok"),
-        ("release", "release", "ok"),
-    }
+    tasks = {"setwebviewdomain": "configure_domains", **{each: each for each in ("commit", "submit_audit", "release")}}
+    assert rows == {(endpoint, task_id, "ok") for endpoint, task_id in tasks.items()}
 
 
 def test_an_operators_output_has_each_field_of_its_outcome() -> None:
@@ -68,62 +72,123 @@ def test_an_operators_output_has_each_field_of_its_outcome() -> None:
     assert submit.multiple_outputs
 
 
-def uploaded(wechat: RunningSandbox, **upload: Any) -> MiniProgram:
-    """Return the Mini Program, after another tool has uploaded its trial version."""
-    account = wechat.world.mini_program(APPID)
-    reviewed_at_once(account)
-    account.commit(**OURS | {"pages": ["pages/index/index"], "now": 1_760_000_000, "direct_commit": False} | upload)
-    return account
+# A trial version that another tool uploaded -------------------------------------------------------------------------
+
+
+def upload(shop: Shop, **changes: Any) -> None:
+    """Let another tool upload a trial version."""
+    plain = {"pages": ["pages/index/index"], "now": 1_760_000_000, "direct_commit": False}
+    shop.account.commit(**OURS | plain | changes)
 
 
 def run(operator: type[Any], **fields: Any) -> Any:
     return operator(**{"task_id": "t", "appid": APPID, "adopt_trial": OURS} | fields).execute({})
 
 
-def test_an_adopted_trial_version_is_released_and_its_approval_names_it(wxa_default: RunningSandbox) -> None:
-    account = uploaded(wxa_default)
-    ended = run_dag(release_adopted_trial, answers="Approve")
-    assert ended.errors == {}
-    assert set(ended.states.values()) == {"success"}
-    info: Any = account.release_info
-    assert info["release_desc"] == OURS["user_desc"]
+def test_an_adopted_trial_version_is_released_and_its_approval_names_it(shop: Shop) -> None:
+    upload(shop)
+    ended, rows = whole(release_adopted_trial)
+    assert shop.account.release_info
+    assert shop.account.release_info["release_desc"] == OURS["user_desc"]
     asked = {name: ended.xcoms["approve_release"][name] for name in ("user_version", "user_desc", "auditid")}
     assert asked == {**OURS, "auditid": ended.xcoms["submit_audit"]["auditid"]}
-    assert wxa_default.journal.count("/wxa/commit") == 0
-    run_id = open_ledger().entries(most=1)[0].task.run_id
-    assert {row.endpoint for row in open_ledger().entries(run_id=run_id)} >= {"submit_audit", "release"}
+    assert {endpoint for endpoint, *_ in rows} >= {"submit_audit", "release"}
+    assert shop.journal.count("/wxa/commit") == 0
 
 
-def with_drafts(wechat: RunningSandbox, *drafts: Draft) -> Platform:
-    """Return the platform, after a pipeline has uploaded these drafts."""
-    platform = wechat.world.platforms[0]
-    platform.drafts = list(drafts)
-    return platform
+MARKED = OURS | {"user_desc": "spring [wxa:1a2b3c4d]"}
+THEIRS = ["the trial version is not the one", "set adopt_trial to what is on trial"]
+WRONG = {"adopt_trial": {"user_desc": " ", "desc": "x"}, "template_id": 47, "ext_json": {"ext": {}}}
+ALL_WRONG = [
+    *("- template_id = ", "- ext_json = ", "- adopt_trial.desc: "),
+    *("- adopt_trial.user_version = None", "- adopt_trial.user_desc"),
+]
+SUBMIT, RELEASE = WxaSubmitAuditOperator, WxaReleaseOperator
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "operator", "fields", "said", "sent"),
+    [
+        ({"user_version": "1.4.1"}, SUBMIT, {}, THEIRS, 0),
+        ({"user_desc": "checkout, build 813"}, SUBMIT, {}, THEIRS, 0),
+        ({"user_desc": ""}, SUBMIT, {}, THEIRS, 0),
+        ({"direct_commit": True}, SUBMIT, {}, ["85086", "directCommit"], 1),
+        (MARKED, SUBMIT, {"adopt_trial": MARKED}, ["name its template_id and ext_json"], None),
+        ({}, SUBMIT, WRONG, ALL_WRONG, None),
+        ({}, RELEASE, {}, ["nothing tells which audit sheet"], None),
+        ({}, WxaApproveReleaseOperator, {}, ["nothing tells which audit sheet"], None),
+    ],
+)
+def test_only_the_upload_that_is_meant_is_submitted_and_published(
+    shop: Shop, uploaded: dict[str, Any], operator: type[Any], fields: dict[str, Any], said: list[str], sent: int | None
+) -> None:
+    """Count submissions; ``None``: no call at all, reads included."""
+    upload(shop, **uploaded)
+    with pytest.raises(AirflowFailException) as refused:
+        run(operator, **fields)
+    assert missing(said, str(refused.value)) == []
+    assert (shop.journal == [], shop.journal.count("/wxa/submit_audit")) == (sent is None, sent or 0)
+
+
+def test_an_older_approved_sheet_under_the_same_names_is_not_published(shop: Shop) -> None:
+    upload(shop)
+    old = run(SUBMIT)["auditid"]
+    upload(shop, now=1_760_000_500)
+    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
+        run(RELEASE, auditid="999")
+    new = run(SUBMIT)
+    assert (new["outcome"], new["auditid"] == old) == ("submitted", False)
+    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
+        run(RELEASE, auditid=old)
+    assert shop.journal.count("/wxa/release") == 0
+
+
+@pytest.mark.parametrize("polls", [0, 9])
+def test_a_submission_that_is_cleared_adopts_its_own_sheet_in_audit_or_approved(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, polls: int
+) -> None:
+    if not polls:  # the ledger knows what this run submitted
+        in_a_run = TaskRef(dag_id="own_uploads", run_id="cleared", task_id="t")
+        monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda *_: in_a_run)
+    upload(shop)
+    shop.account.audit = AuditPlan(polls=polls)
+    first, again = (run(SUBMIT) for _ in range(2))
+    assert (again["outcome"], again["auditid"]) == ("adopted", first["auditid"])
+    assert shop.journal.count("/wxa/submit_audit") == 1
+
+
+def test_a_version_of_the_same_names_online_before_does_not_count_as_released(shop: Shop) -> None:
+    for _ in range(2):
+        upload(shop)
+        auditid = run(SUBMIT)["auditid"]
+        assert run(RELEASE, auditid=auditid)["outcome"] == "released"
+        assert run(WxaVerifyReleaseOperator)["release_version"] == "1.4.0"
+    assert run(RELEASE, auditid=auditid)["outcome"] == "already_released"
+
+
+# A draft that a pipeline uploaded -----------------------------------------------------------------------------------
 
 
 def add(**fields: Any) -> Any:
     return WxaAddToTemplateOperator(task_id="t", **fields).execute({})
 
 
-def test_a_draft_is_released_and_cleared_runs_find_its_template(wxa_default: RunningSandbox) -> None:
-    platform = with_drafts(wxa_default, Draft(draft_id=11), Draft(draft_id=12, **OURS))
-    reviewed_at_once(wxa_default.world.mini_program(APPID))
-    ended = run_dag(release_draft, answers="Approve")
-    assert ended.errors == {}
-    assert set(ended.states.values()) == {"success"}
-    (template,) = platform.templates
+def test_a_draft_is_released_and_cleared_runs_find_its_template(shop: Shop) -> None:
+    shop.platform.drafts = [Draft(draft_id=11), Draft(draft_id=12, **OURS)]
+    ended, _ = whole(release_draft)
+    (template,) = shop.platform.templates
     assert ended.xcoms["add_to_template"]["template_id"] == template.template_id
-    assert calls(wxa_default.journal, "/wxa/commit")[0].body["template_id"] == template.template_id
-    assert online(wxa_default) == "1.4.0"
+    assert calls(shop.journal, "/wxa/commit")[0].body["template_id"] == template.template_id
+    assert shop.online == "1.4.0"
     assert add(user_desc=OURS["user_desc"])["outcome"] == "unchanged"
-    assert len(platform.templates) == 1
+    assert len(shop.platform.templates) == 1
 
 
-def test_a_draft_uploaded_anew_under_the_same_id_is_a_template_of_its_own(wxa_default: RunningSandbox) -> None:
-    platform = with_drafts(wxa_default, Draft(draft_id=12, **OURS))
+def test_a_draft_uploaded_anew_under_the_same_id_is_a_template_of_its_own(shop: Shop) -> None:
+    shop.platform.drafts = [Draft(draft_id=12, **OURS)]
     first = add(**OURS)["template_id"]
-    platform.drafts = [Draft(draft_id=12, **OURS, create_time=wxa_default.world.now() + 60)]
-    wxa_default.world.advance(120)
+    shop.platform.drafts = [Draft(draft_id=12, **OURS, create_time=shop.wechat.world.now() + 60)]
+    shop.wechat.world.advance(120)
     assert add(**OURS)["template_id"] != first
 
 
@@ -137,85 +202,9 @@ def test_a_draft_uploaded_anew_under_the_same_id_is_a_template_of_its_own(wxa_de
     ],
 )
 def test_a_draft_that_is_not_told_exactly_is_not_added(
-    wxa_default: RunningSandbox, drafts: list[int], fields: dict[str, str], said: str
+    shop: Shop, drafts: list[int], fields: dict[str, str], said: str
 ) -> None:
-    with_drafts(wxa_default, *(Draft(draft_id=each, **OURS) for each in drafts))
+    shop.platform.drafts = [Draft(draft_id=each, **OURS) for each in drafts]
     with pytest.raises(AirflowFailException, match=said):
         add(**fields)
-    assert wxa_default.journal.count("/wxa/addtotemplate") == 0
-
-
-@pytest.mark.parametrize("theirs", [{"user_version": "1.4.1"}, {"user_desc": "checkout, build 813"}, {"user_desc": ""}])
-def test_another_version_or_description_is_somebody_elses(wxa_default: RunningSandbox, theirs: dict[str, str]) -> None:
-    uploaded(wxa_default, **theirs)
-    with pytest.raises(AirflowFailException, match="the trial version is not the one") as raised:
-        run(WxaSubmitAuditOperator)
-    assert "set adopt_trial to what is on trial" in str(raised.value)
-    assert wxa_default.journal.count("/wxa/submit_audit") == 0
-
-
-def test_an_older_approved_sheet_under_the_same_names_is_not_published(wxa_default: RunningSandbox) -> None:
-    uploaded(wxa_default)
-    old = run(WxaSubmitAuditOperator)["auditid"]
-    uploaded(wxa_default, now=1_760_000_500)
-    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
-        run(WxaReleaseOperator, auditid="999")
-    new = run(WxaSubmitAuditOperator)
-    assert (new["outcome"], new["auditid"] == old) == ("submitted", False)
-    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
-        run(WxaReleaseOperator, auditid=old)
-    assert wxa_default.journal.count("/wxa/release") == 0
-
-
-@pytest.mark.parametrize("polls", [0, 9])
-def test_a_submission_that_is_cleared_adopts_its_own_sheet_in_audit_or_approved(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, polls: int
-) -> None:
-    if not polls:  # the ledger knows what this run submitted
-        in_a_run = TaskRef(dag_id="own_uploads", run_id="cleared", task_id="t")
-        monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda *_: in_a_run)
-    uploaded(wxa_default).audit = AuditPlan(polls=polls)
-    first, again = (run(WxaSubmitAuditOperator) for _ in range(2))
-    assert (again["outcome"], again["auditid"]) == ("adopted", first["auditid"])
-    assert wxa_default.journal.count("/wxa/submit_audit") == 1
-
-
-def test_a_version_of_the_same_names_online_before_does_not_count_as_released(wxa_default: RunningSandbox) -> None:
-    for outcome in ("released", "released"):
-        uploaded(wxa_default)
-        auditid = run(WxaSubmitAuditOperator)["auditid"]
-        assert run(WxaReleaseOperator, auditid=auditid)["outcome"] == outcome
-        assert run(WxaVerifyReleaseOperator)["release_version"] == "1.4.0"
-    assert run(WxaReleaseOperator, auditid=auditid)["outcome"] == "already_released"
-
-
-def test_what_carries_a_mark_cannot_be_adopted(wxa_default: RunningSandbox) -> None:
-    marked = OURS | {"user_desc": "spring [wxa:1a2b3c4d]"}
-    uploaded(wxa_default, **marked)
-    with pytest.raises(AirflowFailException, match="name its template_id and ext_json"):
-        run(WxaSubmitAuditOperator, adopt_trial=marked)
-    assert wxa_default.journal == []
-
-
-def test_every_problem_of_an_adoption_is_named_at_once(wxa_default: RunningSandbox) -> None:
-    with pytest.raises(AirflowFailException) as raised:
-        run(WxaSubmitAuditOperator, adopt_trial={"user_desc": " ", "desc": "x"}, template_id=47, ext_json={"ext": {}})
-    for line in ("template_id = ", "ext_json = ", "adopt_trial.desc: ", "adopt_trial.user_version = None", "user_desc"):
-        assert f"- {line}" in str(raised.value) or f"- adopt_trial.{line}" in str(raised.value)
-
-
-@pytest.mark.parametrize("cls", [WxaReleaseOperator, WxaApproveReleaseOperator])
-def test_without_auditid_nothing_adopted_is_asked_about_or_published(
-    wxa_default: RunningSandbox, cls: type[Any]
-) -> None:
-    uploaded(wxa_default)
-    with pytest.raises(AirflowFailException, match="nothing tells which audit sheet"):
-        run(cls)
-    assert wxa_default.journal == []
-
-
-def test_an_upload_with_direct_commit_cannot_be_submitted_and_the_error_says_so(wxa_default: RunningSandbox) -> None:
-    uploaded(wxa_default, direct_commit=True)
-    with pytest.raises(AirflowFailException, match="85086") as raised:
-        run(WxaSubmitAuditOperator)
-    assert "directCommit" in str(raised.value)
+    assert shop.journal.count("/wxa/addtotemplate") == 0

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 from airflow.sdk.execution_time import task_runner
@@ -14,61 +14,75 @@ from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.sandbox import MiniProgram, Platform, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import PLAIN, run_dag
-from tests.dags.worlds import ORIGIN, is_online, writes
+from tests.dags.worlds import ORIGIN, Shop, failure, succeeded
 
-#: DAG → its factory, its params, the task that asks, the task that writes.
-DAGS: Final[dict[str, tuple[Callable[[], Any], dict[str, Any], str, str]]] = {
-    "wxa_release": (release_dag, dict(PLAIN), "approve_release", "release"),
-    "wxa_rollback": (rollback_dag, {"appid": APPID}, "approve_rollback", "rollback"),
-    "wxa_platform_domains": (
+
+class Asking(NamedTuple):
+    """A DAG that asks.
+
+    :param changes: change between question and write → why the task that writes fails; ``""``: it writes.
+    """
+
+    factory: Callable[[], Any]
+    conf: dict[str, Any]
+    asker: str
+    writer: str
+    changes: dict[str, str]
+
+
+OTHER: Final = "something else was approved"
+DAGS: Final = {
+    "wxa_release": Asking(
+        release_dag,
+        dict(PLAIN),
+        "approve_release",
+        "release",
+        {
+            "nothing": "",
+            "online": "approve_release approved, online ",
+            "own list": "approve_release approved, configured ",
+            "platform list": "not on the platform list",
+            "sheet": "sheet",
+            "xcom": OTHER,
+        },
+    ),
+    "wxa_rollback": Asking(
+        rollback_dag,
+        {"appid": APPID},
+        "approve_rollback",
+        "rollback",
+        {"nothing": "", "online": "rollback stopped", "history": OTHER, "xcom": OTHER},
+    ),
+    "wxa_platform_domains": Asking(
         platform_domains_dag,
         {"hosts": ["new.example.org"]},
         "approve_change",
         "modify_platform_domains",
+        # The platform's list is changed by its params alone: an XCom of its tasks changes nothing.
+        {"nothing": "", "testing": OTHER, "published": OTHER, "xcom": ""},
     ),
 }
-OTHER: Final = "something else was approved"
-#: DAG → change → what the task that writes says; ``""``: it writes.
-CHANGES: Final = {
-    "wxa_release": {
-        "nothing": "",
-        "online": "approve_release approved, online ",
-        "own list": "approve_release approved, configured ",
-        "platform list": "not on the platform list",
-        "sheet": "sheet",
-        "xcom": OTHER,
-    },
-    "wxa_rollback": {
-        "nothing": "",
-        "online": "rollback stopped",
-        "history": OTHER,
-        "xcom": OTHER,
-    },
-    # The platform's list is changed by its params alone: an XCom of its tasks changes nothing.
-    "wxa_platform_domains": {"nothing": "", "testing": OTHER, "published": OTHER, "xcom": ""},
-}
 
 
-def disturb(change: str, account: MiniProgram, platform: Platform) -> None:
+def disturb(change: str, shop: Shop) -> None:
     """Change something at WeChat."""
     match change:
         case "online":
-            is_online(account, "9.9")
+            shop.put_online("9.9")
         case "own list":
-            account.third_webviewdomain = [ORIGIN, "https://other.example.com"]
+            shop.account.third_webviewdomain = [ORIGIN, "https://other.example.com"]
         case "platform list":
-            platform.testing = platform.published = ["other.example.net"]
+            shop.list_hosts("other.example.net")
         case "sheet":
-            account.sheets[-1].user_desc = "theirs"
+            shop.account.sheets[-1].user_desc = "theirs"
         case "history":
-            account.versions[0] |= {"user_desc": "another"}
+            shop.account.versions[0] |= {"user_desc": "another"}
         case "testing":
-            platform.testing = [*platform.testing, "t.example.net"]
+            shop.platform.testing = [*shop.platform.testing, "t.example.net"]
         case "published":
-            platform.published = ["p.example.net"]
+            shop.platform.published = ["p.example.net"]
 
 
 def forge(context: Any) -> None:
@@ -84,73 +98,86 @@ def forge(context: Any) -> None:
             task_runner.SUPERVISOR_COMMS.send(message)
 
 
-def found(account: MiniProgram, platform: Platform) -> dict[str, Any]:
-    info: Any = account.release_info
+def found(shop: Shop) -> dict[str, Any]:
+    """Return what WeChat has, by the names of the question."""
+    info: Any = shop.account.release_info
     named = {"version": "release_version", "description": "release_desc", "time": "release_time"}
     return {
         "online": info and {name: info[key] for name, key in named.items()},
-        "configured": sorted(account.third_webviewdomain),
-        "testing": sorted(platform.testing),
-        "published": sorted(platform.published or ()),
+        "configured": sorted(shop.account.third_webviewdomain),
+        "testing": sorted(shop.platform.testing),
+        "published": sorted(shop.platform.published or ()),
     }
 
 
-def sent(dag_id: str, wechat: RunningSandbox, account: MiniProgram) -> dict[str, Any] | None:
-    """Return what WeChat was sent and has done, by the names of the question; ``None``: nothing."""
-    info: Any = account.release_info
-    if dag_id == "wxa_platform_domains":
-        written = writes(wechat)
-        return {"action": written[0]["action"], "hosts": [written[0]["wxa_jump_h5_domain"]]} if written else None
-    if dag_id == "wxa_rollback":
-        back = {"app_version": str(account.app_version), "user_version": info["release_version"]}
-        return None if account.versions else {"target": back | {"user_desc": info["release_desc"]}}
-    if not wechat.journal.count("/wxa/release"):
-        return None
-    auditid = str(account.sheets[-1].auditid)
-    return {"user_version": info["release_version"], "auditid": auditid, "desc": info["release_desc"]}
+def sent(dag_id: str, shop: Shop) -> dict[str, Any]:
+    """Return what WeChat was sent and has done, by the names of the question; ``{}``: nothing."""
+    account, info = shop.account, dict[str, Any](shop.account.release_info or {})
+    match dag_id:
+        case "wxa_platform_domains":
+            return next(
+                ({"action": each["action"], "hosts": [each["wxa_jump_h5_domain"]]} for each in shop.writes()), {}
+            )
+        case "wxa_rollback" if not account.versions:
+            back = {"user_version": info["release_version"], "user_desc": info["release_desc"]}
+            return {"target": {"app_version": str(account.app_version), "commit_time": 1, **back}}
+        case "wxa_release" if shop.journal.count("/wxa/release"):
+            marked = {"fingerprint": info["release_desc"].rpartition("[wxa:")[2].rstrip("]")}
+            return {"user_version": info["release_version"], "auditid": str(account.sheets[-1].auditid), **marked}
+    return {}
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "change", "said"),
-    [(dag_id, *each) for dag_id, changes in CHANGES.items() for each in changes.items()],
-)
-def test_wechat_is_sent_what_was_shown_or_nothing(
-    wxa_default: RunningSandbox, account: MiniProgram, platform: Platform, dag_id: str, change: str, said: str
-) -> None:
-    factory, conf, asker, writer = DAGS[dag_id]
-    if dag_id == "wxa_rollback":
-        account.release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
-        account.versions = [
+@pytest.fixture
+def asking(request: pytest.FixtureRequest, shop: Shop) -> Asking:
+    """Return a DAG that asks, whose Mini Program has something to go back to where that is what it does."""
+    if request.param == "wxa_rollback":
+        shop.account.release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
+        shop.account.versions = [
             {"app_version": 10 + each, "user_version": str(each), "user_desc": f"v{each}", "commit_time": 1}
             for each in (2, 1, 0)
         ]
-    dag, before = factory(), dict[str, Any]()
+    return DAGS[request.param]
+
+
+@pytest.mark.parametrize(
+    ("asking", "change"),
+    [(name, change) for name, each in DAGS.items() for change in each.changes],
+    indirect=["asking"],
+)
+def test_wechat_is_sent_what_was_shown_or_nothing(shop: Shop, asking: Asking, change: str) -> None:
+    dag, before, said = asking.factory(), dict[str, Any](), asking.changes[change]
 
     def between(context: Any, _decision: Any) -> None:
         if change == "xcom":
             forge(context)
-        disturb(change, account, platform)
-        before.update(found(account, platform))
+        disturb(change, shop)
+        before.update(found(shop))
 
-    dag.get_task(asker)._post_execute_hook = between
-    run = run_dag(dag, answers="Approve", **conf | {"approval": True})
+    dag.get_task(asking.asker)._post_execute_hook = between
+    run = run_dag(dag, answers="Approve", **asking.conf | {"approval": True})
 
-    rows = open_ledger().entries(run_id=next(iter(open_ledger().entries(most=1))).task.run_id)
+    rows = open_ledger().entries(run_id=open_ledger().entries(most=1)[0].task.run_id)
     question = next(each.asked["question"] for each in rows if each.asked and "question" in each.asked)
     facts = {name: fact["value"] for name, fact in question["facts"].items()}
-    done = sent(dag_id, wxa_default, account)
-    assert (run.states[writer], done is None) == (("failed", True) if said else ("success", False)), run.errors
-    if done is None:
-        assert said in " ".join(str(run.errors[writer]).split())
-        appid = "" if dag_id == "wxa_platform_domains" else APPID
-        assert (open_ledger().outcome(dag_id, rows[0].task.run_id, appid) or {})["outcome"] == "stopped"
-        return
-    for name, value in done.items():
-        if name == "desc":
-            assert f"[wxa:{facts['fingerprint']}]" in value
-        elif name == "target":
-            assert value.items() <= facts[name].items()
-        else:
-            assert value == facts[name]
-    for name in before.keys() & facts.keys():
-        assert before[name] == facts[name], name
+    done = sent(dag.dag_id, shop)
+    if said:
+        assert said in failure(run, asking.writer)
+        assert done == {}
+        outcome = open_ledger().outcome(dag.dag_id, rows[0].task.run_id, asking.conf.get("appid", "")) or {}
+        assert outcome["outcome"] == "stopped"
+    else:
+        assert (run.states[asking.writer], bool(done)) == ("success", True), run.errors
+        assert facts.items() >= (done | {name: before[name] for name in before.keys() & facts.keys()}).items()
+
+
+@pytest.mark.parametrize("asking", DAGS, indirect=True)
+def test_a_rejection_is_no_failure_and_writes_nothing_and_neither_does_a_mark_of_success(
+    shop: Shop, asking: Asking
+) -> None:
+    dag, conf = asking.factory(), asking.conf | {"approval": True}
+    run = succeeded(run_dag(dag, answers="Reject", **conf))
+    behind = [run.states[each] for each in dag.get_task(asking.writer).downstream_task_ids]
+    assert {run.states[asking.writer], *behind} == {"skipped"}
+    run = run_dag(dag, mark_success=asking.asker, **conf)
+    assert "nobody has approved it" in failure(run, asking.writer)
+    assert sent(dag.dag_id, shop) == {}

@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, RunningSandbox
+from airflow_wxa.sandbox import AuditPlan, Entry
 from airflow_wxa.sandbox.journal import Journal
 from airflow_wxa.steps import lag
-from tests.airflow_session import connection
 from tests.dags.stepwise import Stepwise
-from tests.dags.worlds import ORIGIN, accepted, listed, online
-
-list_is_edited = listed("example.org")
+from tests.dags.worlds import ORIGIN, Shop, failure, missing
 
 
 class Watched(Journal):
@@ -20,8 +17,7 @@ class Watched(Journal):
 
     def __init__(self, path: str, act: Callable[[], object]) -> None:
         super().__init__()
-        self._path = path
-        self._act = act
+        self._path, self._act = path, act
 
     def append(self, entry: Entry) -> None:
         super().append(entry)
@@ -34,75 +30,62 @@ class Watched(Journal):
 
 
 @pytest.mark.parametrize("until", ["commit_code", "release"])
-def test_a_list_edited_before_the_guard_reads_it_stops_the_release(wxa_default: RunningSandbox, until: str) -> None:
+def test_a_list_edited_before_the_guard_reads_it_stops_the_release(shop: Shop, until: str) -> None:
     run = Stepwise({})
     run.go_on(until=until)
-    list_is_edited(wxa_default)
+    shop.list_hosts("example.org")
     assert run.go_on() == "failed"
-    said = str(run.errors["release"])
-    for words in ("release not sent", f"not on the platform list {ORIGIN}", "platform list example.org"):
-        assert words in said
-    assert wxa_default.journal.count("/wxa/release") == 0
+    words = ("release not sent", f"not on the platform list {ORIGIN}", "platform list example.org")
+    assert missing(words, failure(run, "release")) == []
+    assert shop.journal.count("/wxa/release") == 0
     assert run.states["verify_release"] == "upstream_failed"
 
 
 @pytest.mark.parametrize("guard_sees_the_list", [True, False])
 def test_a_list_edited_behind_the_guards_back_fails_the_proof_with_the_domain_named(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, guard_sees_the_list: bool
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, guard_sees_the_list: bool
 ) -> None:
     monkeypatch.setattr(lag, "_PAUSES", (0.0,))  # without a platform token nothing that is read tells it from lag
+    words = [f"missing {ORIGIN}"]
     run = Stepwise({})
     if guard_sees_the_list:
         run.go_on(until="release")
         # The guard's last look before the call is at the audit sheet; the list was read before it.
-        watched = Watched("/wxa/get_latest_auditstatus", lambda: list_is_edited(wxa_default))
-        wxa_default.journal = watched
-        causes = ["wanted business domains are not effective", "these domains need a new version"]
+        shop.wechat.journal = Watched("/wxa/get_latest_auditstatus", lambda: shop.list_hosts("example.org"))
+        words += ["wanted business domains are not effective", "these domains need a new version"]
     else:
-        conn = connection(wxa_default.url, component_access_token=None)
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", conn)
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", shop.connection(component_access_token=None))
         run.go_on(until="release")
-        list_is_edited(wxa_default)
-        causes = []
+        shop.list_hosts("example.org")
     assert run.go_on() == "failed"
-    assert (run.states["release"], accepted(wxa_default)["/wxa/release"]) == ("success", 1)
-    said = str(run.errors["verify_release"])
-    assert [words for words in (f"missing {ORIGIN}", *causes) if words not in said] == []
+    assert (run.states["release"], shop.accepted["/wxa/release"]) == ("success", 1)
+    assert missing(words, failure(run, "verify_release")) == []
 
 
 # Somebody releases the same Mini Program ----------------------------------------------------------------------------
 
 A, B = "1.4.0", "1.5.0"
 
-# name, turns of the two runs (None: to the end), who is online, whose task stops the loser
-INTERLEAVINGS: list[tuple[str, list[tuple[str, str | None]], str, str, str]] = [
-    ("committed over", [(A, "submit_audit"), (B, None), (A, None)], B, A, "submit_audit"),
-    ("in audit", [(A, "wait_for_audit"), (B, None), (A, None)], A, B, "commit_code"),
-    ("approved, not released", [(A, "release"), (B, None), (A, None)], B, A, "release"),
-    ("overtaken before the release", [(A, "release"), (B, "release"), (A, None), (B, None)], B, A, "release"),
-    ("released over", [(A, "verify_release"), (B, None), (A, None)], B, A, "verify_release"),
-]
+# name → turns of the two runs (None: to the end), the version online, the other one, the task that stops its run
+INTERLEAVINGS: dict[str, tuple[list[tuple[str, str | None]], str, str, str]] = {
+    "committed over": ([(A, "submit_audit"), (B, None), (A, None)], B, A, "submit_audit"),
+    "in audit": ([(A, "wait_for_audit"), (B, None), (A, None)], A, B, "commit_code"),
+    "approved, not released": ([(A, "release"), (B, None), (A, None)], B, A, "release"),
+    "overtaken before the release": ([(A, "release"), (B, "release"), (A, None), (B, None)], B, A, "release"),
+    "released over": ([(A, "verify_release"), (B, None), (A, None)], B, A, "verify_release"),
+}
 
 
-@pytest.mark.parametrize(
-    ("turns", "winner", "loser", "stopped"), [pytest.param(*each[1:], id=each[0]) for each in INTERLEAVINGS]
-)
+@pytest.mark.parametrize(("turns", "winner", "loser", "stopped"), INTERLEAVINGS.values(), ids=INTERLEAVINGS)
 def test_two_runs_on_one_mini_program_never_publish_each_others_version(
-    wxa_default: RunningSandbox,
-    account: MiniProgram,
-    turns: list[tuple[str, str | None]],
-    winner: str,
-    loser: str,
-    stopped: str,
+    shop: Shop, turns: list[tuple[str, str | None]], winner: str, loser: str, stopped: str
 ) -> None:
-    account.audit = AuditPlan(polls=2)
+    shop.account.audit = AuditPlan(polls=2)
     runs: dict[str, Any] = {version: Stepwise({"user_version": version}) for version in (A, B)}
     for version, until in turns:
-        before = online(wxa_default)
+        before = shop.online
         runs[version].go_on(until=until)
-        assert online(wxa_default) in {before, version}, "a run publishes its own version or none"
-    assert online(wxa_default) == winner
-    assert runs[winner].errors == {}
+        assert shop.online in {before, version}, "a run publishes its own version or none"
+    assert (shop.online, runs[winner].states["verify_release"]) == (winner, "success"), runs[winner].errors
     assert list(runs[loser].errors) == [stopped]
-    assert winner in str(runs[loser].errors[stopped])
-    assert runs[winner].states["verify_release"] == "success"
+    assert winner in failure(runs[loser], stopped)

@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, RunningSandbox
-from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.steps import lag
-from tests.airflow_session import Release, Run
+from tests.airflow_session import Run
 from tests.dags.stepwise import Stepwise
-from tests.dags.worlds import ONCE, ORIGIN, REGISTER, Arrange, empty_list, individual, letters, nothing, online, writes
+from tests.dags.worlds import (
+    ONCE,
+    ORIGIN,
+    REGISTER,
+    Arrange,
+    Shop,
+    empty_list,
+    failure,
+    individual,
+    letters,
+    missing,
+    nothing,
+)
 
 #: The tasks of a run in groups, as the states of a road are written.
 TASKS = (
@@ -33,29 +44,21 @@ REFUSED = ASKED | {"answers": "Reject"}
 
 
 def has(origin: str) -> Arrange:
-    def arrange(wechat: RunningSandbox) -> None:
-        wechat.world.mini_program(APPID).third_webviewdomain = [origin]
-
-    return arrange
+    return lambda shop: shop.account.third_webviewdomain.append(origin)
 
 
-def rejected(wechat: RunningSandbox) -> None:
-    wechat.world.mini_program(APPID).audit = AuditPlan(polls=2, result="rejected")
+def rejected(shop: Shop) -> None:
+    shop.account.audit = AuditPlan(polls=2, result="rejected")
 
 
-def setwebviewdomain_is_refused(wechat: RunningSandbox) -> None:
-    wechat.add_fault(Fault(path=DOMAINS, kind="errcode_before", errcode=85004))
+def refuse_domains(shop: Shop, errcode: int = 85004, times: int = 1) -> None:
+    shop.wechat.add_fault(Fault(path=DOMAINS, kind="errcode_before", errcode=errcode, times=times))
 
 
-def all_of(*arrangements: Arrange) -> Arrange:
-    def arrange(wechat: RunningSandbox) -> None:
-        for each in arrangements:
-            each(wechat)
+def empty_and_individual(shop: Shop) -> None:
+    empty_list(shop)
+    individual(shop)
 
-    return arrange
-
-
-empty_and_individual = all_of(empty_list, individual)
 
 # name, the world, the params, the states of TASKS and of the run, what the error of the task that fails must say
 # fmt: off
@@ -74,7 +77,7 @@ ROADS: list[tuple[str, Arrange, dict[str, Any], str, str]] = [
     ("89020 register 89231 stop", empty_and_individual, REGISTER | STOP,           "SS SS F UUUU -UU failed", "89231"),
     ("89021",    nothing, {"webviewdomain": ["https://m.elsewhere.com"]},          "SF UU U UUUU -UU failed",
      "not on the platform list m.elsewhere.com"),
-    ("any other errcode",         setwebviewdomain_is_refused, {},                 "SF UU U UUUU -UU failed", "85004"),
+    ("any other errcode",         refuse_domains, {},                              "SF UU U UUUU -UU failed", "85004"),
     ("rejected",                  rejected, {},                                    "SS -- - SSSF -UU failed",
      "the pages do not match the chosen category"),
     ("rejected, approval asked",  rejected, ASKED,                                 "SS -- - SSSF UUU failed", "pages"),
@@ -96,16 +99,16 @@ def written(run: Run) -> str:
     ("arrange", "params", "states", "said"), [pytest.param(*road[1:], id=road[0]) for road in ROADS]
 )
 def test_each_road_ends_with_the_states_of_the_contract(
-    release: Release, wxa_default: RunningSandbox, arrange: Arrange, params: dict[str, Any], states: str, said: str
+    shop: Shop, arrange: Arrange, params: dict[str, Any], states: str, said: str
 ) -> None:
-    arrange(wxa_default)
-    run = release(**params)
+    arrange(shop)
+    run = shop.walk(**params)
     assert written(run) == states
     assert sorted(run.states) == sorted((*sum(TASKS, ()), *ASKED_FOR))
     assert {run.states[task_id] for task_id in ASKED_FOR} == {"skipped"}
     # What the params do not ask for is not even started.
     assert {run.tries[task_id] for task_id, state in run.states.items() if state == "skipped"} == {0}
-    assert_in_order(run, wxa_default)
+    assert_in_order(run, shop)
     # What a person must fix fails at the first try, and says what it is.
     failed = [task_id for task_id, state in run.states.items() if state == "failed"]
     assert list(run.errors) == failed
@@ -113,71 +116,61 @@ def test_each_road_ends_with_the_states_of_the_contract(
     assert all(said and said in str(error) for error in run.errors.values())
 
 
-def assert_in_order(run: Run, wechat: RunningSandbox) -> None:
+def assert_in_order(run: Run, shop: Shop) -> None:
     """Domains, code, audit, release; nothing of a task that it did not come to; the platform's list only when meant."""
     sent = [path for task_id, path in WRITES.items() if run.states[task_id] == "success"]
-    asked = [each.path for each in wechat.journal if each.path in {DOMAINS, *ONCE}]
+    asked = [each.path for each in shop.journal if each.path in {DOMAINS, *ONCE}]
     assert list(dict.fromkeys(asked)) == [DOMAINS, *sent]
-    assert len(writes(wechat)) == (run.states["register_platform_domains"] == "success")
-    assert bool(online(wechat)) == (run.states["release"] == "success")
+    assert len(shop.writes()) == (run.states["register_platform_domains"] == "success")
+    assert bool(shop.online) == (run.states["release"] == "success")
 
 
-def test_registration_sends_the_hosts_of_the_domains_published_together(
-    release: Release, wxa_default: RunningSandbox
-) -> None:
-    empty_list(wxa_default)
-    run = release(**REGISTER, webviewdomain=["https://M.Example.com/", "https://a.example.org"])
+def test_registration_sends_the_hosts_of_the_domains_published_together(shop: Shop) -> None:
+    empty_list(shop)
+    run = shop.walk(**REGISTER, webviewdomain=["https://M.Example.com/", "https://a.example.org"])
     hosts = {"wxa_jump_h5_domain": "a.example.org;m.example.com"}
-    assert writes(wxa_default) == [{"action": "add", **hosts, "is_modify_published_together": True}]
+    assert shop.writes() == [{"action": "add", **hosts, "is_modify_published_together": True}]
     assert run.xcoms["register_platform_domains"]["added"] == ["a.example.org", "m.example.com"]
 
 
-def test_an_89020_that_outlives_the_registration_fails(
-    release: Release, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_89020_that_outlives_the_registration_fails(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lag, "_PAUSES", (0.0,))
-    empty_list(wxa_default)
-    wxa_default.add_fault(Fault(path=DOMAINS, kind="errcode_before", errcode=89020, times=99))
-    run = release(**REGISTER)
+    empty_list(shop)
+    refuse_domains(shop, 89020, times=99)
+    run = shop.walk(**REGISTER)
     assert written(run) == "SS SF U UUUU -UU failed"
-    assert "89020" in str(run.errors["configure_domains_again"])
+    assert "89020" in failure(run, "configure_domains_again")
 
 
-def test_a_registration_that_lacks_the_verification_file_hands_it_over(
-    release: Release, wxa_default: RunningSandbox, platform: Platform
-) -> None:
-    empty_list(wxa_default)
-    platform.unverifiable = {"m.example.com"}
-    run = release(**REGISTER)
+def test_a_registration_that_lacks_the_verification_file_hands_it_over(shop: Shop) -> None:
+    empty_list(shop)
+    shop.platform.unverifiable = {"m.example.com"}
+    run = shop.walk(**REGISTER)
     assert written(run) == "SS FU U UUUU -UU failed"
     # WeChat answers -1 then, as it does when it is busy: so it is tried as often as any other task.
     assert run.tries["register_platform_domains"] == 3
-    name, content = platform.confirm_file
-    for words in (f"file name {name}", f"file content {content}", f"https://m.example.com/{name}"):
-        assert words in " ".join(str(run.errors["register_platform_domains"]).split())
+    name, content = shop.platform.confirm_file
+    words = (f"file name {name}", f"file content {content}", f"https://m.example.com/{name}")
+    assert missing(words, failure(run, "register_platform_domains")) == []
 
 
-def test_marking_the_branch_success_writes_nothing_platform_wide(release: Release, wxa_default: RunningSandbox) -> None:
-    empty_list(wxa_default)
-    run = release(mark_success="configure_domains", **REGISTER)
+def test_marking_the_branch_success_writes_nothing_platform_wide(shop: Shop) -> None:
+    empty_list(shop)
+    run = shop.walk(mark_success="configure_domains", **REGISTER)
     # The wanted domains are not there, so the release stops before it would leave them offline.
     assert written(run) == "SS -- - SSSS -FU failed"
     assert not run.xcoms["configure_domains"]
-    assert writes(wxa_default) == []
-    assert wxa_default.journal.count("/wxa/release") == 0
-    assert "errcode 89020" in str(run.errors["release"])
+    assert (shop.writes(), shop.journal.count("/wxa/release")) == ([], 0)
+    assert "errcode 89020" in failure(run, "release")
 
 
-def test_a_second_try_of_the_domains_from_before_a_clear_does_not_count(
-    wxa_default: RunningSandbox, account: MiniProgram
-) -> None:
-    empty_and_individual(wxa_default)
+def test_a_second_try_of_the_domains_from_before_a_clear_does_not_count(shop: Shop) -> None:
+    empty_and_individual(shop)
     run = Stepwise(REGISTER)
     run.go_on(until="commit_code")
     assert run.states["individual_account"] == "success"
-    account.individual = False
+    shop.account.individual = False
     run.clear("configure_domains")
-
     assert run.go_on() == "success"
     assert run.states["individual_account"] == "skipped"
     assert run.xcom("verify_release")["effective"] == [ORIGIN]

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,11 +17,10 @@ from airflow_wxa.assets import RELEASES, announce_release
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import spec
-from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store.tables import outcome
-from tests.airflow_session import Release, run_dag
-from tests.dags.worlds import ORIGIN, REGISTER, empty_list, reviewed_at_once
+from tests.airflow_session import run_dag
+from tests.dags.worlds import ORIGIN, REGISTER, Shop, empty_list, failure, reviewed_at_once, succeeded
 
 BASE = "https://airflow.example.com/data"
 URI = f"wxa://{APPID}/release"
@@ -42,23 +41,21 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     return told
 
 
-def test_a_task_that_an_errcode_stopped_links_to_what_to_do(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_an_errcode_stopped_links_to_what_to_do(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"{BASE}/")
-    run = release(template_id=404)
-    assert run.states["commit_code"] == "failed"
+    run = shop.walk(template_id=404)
+    assert failure(run, "commit_code").endswith(f" {BASE}/wxa/board/errcode/85014")
     shown = run.links["commit_code"]
     assert shown["WxaErrcodeLink"] == f"{BASE}/wxa/board/errcode/85014"
     assert shown["WxaMiniProgramLink"] == f"{BASE}/wxa/board/mini-program/{APPID}"
     assert shown["WxaTrialQrcodeLink"].startswith(f"{BASE}/wxa/trial/{APPID}?dag_id=wxa_release&run_id=")
-    assert str(run.errors["commit_code"]).splitlines()[-1] == f"  {BASE}/wxa/board/errcode/85014"
 
 
 def test_a_release_links_to_its_mini_program_only_notes_its_connection_and_tells_its_asset(
-    release: Release, events: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, events: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
-    run = release(wxa_conn_id="other")
-    assert run.state == "success"
+    run = shop.release(wxa_conn_id="other")
     shown = run.links["commit_code"]
     assert (shown["WxaErrcodeLink"], shown["WxaMiniProgramLink"]) == ("", f"/wxa/board/mini-program/{APPID}")
     assert "WxaTrialQrcodeLink" not in run.links["configure_domains"]
@@ -70,16 +67,16 @@ def test_a_release_links_to_its_mini_program_only_notes_its_connection_and_tells
     assert (uri, extra.items() >= (told | {"domains": [ORIGIN], "dag_id": "wxa_release"}).items()) == (URI, True)
 
 
-def test_a_run_that_does_not_release_tells_nothing(events: list[tuple[str, Any]], release: Release) -> None:
-    assert release(user_version="1.5.0", release=False).state == "success"
+def test_a_run_that_does_not_release_tells_nothing(events: list[tuple[str, Any]], shop: Shop) -> None:
+    shop.release(user_version="1.5.0", release=False)
     assert events == []
 
 
 @pytest.mark.parametrize("has_outlet", [True, False])
 def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_says_so(
-    events: list[tuple[str, Any]], account: MiniProgram, *, has_outlet: bool, caplog: pytest.LogCaptureFixture
+    events: list[tuple[str, Any]], shop: Shop, *, has_outlet: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reviewed_at_once(account)
+    reviewed_at_once(shop)
 
     @dag(schedule=None)
     def released_in_taskflow() -> None:
@@ -91,8 +88,7 @@ def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_s
         publish()
 
     with caplog.at_level("WARNING", logger="airflow_wxa.hooks.outlets"):
-        run = run_dag(released_in_taskflow())
-    assert run.errors == {}
+        succeeded(run_dag(released_in_taskflow()))
     assert [uri for uri, _ in events] == ([URI] if has_outlet else [])
     assert ("give the task outlets=[RELEASES]" in caplog.text) == (not has_outlet)
 
@@ -111,49 +107,37 @@ def test_a_version_that_wechat_leaves_out_is_the_one_that_was_released() -> None
 ANSWERS = {"normalised_origins", "normalised_hosts"}
 
 
-class Counts:
-    """By task: how often one domain is parsed, and how often the whole form is checked."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.parsed, self.checked = Counter[str](), Counter[str]()
-        self.task_id = ""
-        render, read_host, check = (
-            RuntimeTaskInstance.render_templates,
-            webview_domain._read_host,
-            code.version_problems,
-        )
-
-        def rendering(ti: RuntimeTaskInstance, *args: Any, **kwargs: Any) -> Any:
-            self.task_id = ti.task_id
-            return render(ti, *args, **kwargs)
-
-        def reading(host: str) -> Any:
-            self.parsed[self.task_id] += not ANSWERS & callers(sys._getframe(1))
-            return read_host(host)
-
-        def checking(*args: Any) -> Any:
-            self.checked[self.task_id] += 1
-            return check(*args)
-
-        monkeypatch.setattr(RuntimeTaskInstance, "render_templates", rendering)
-        monkeypatch.setattr(webview_domain, "_read_host", reading)
-        monkeypatch.setattr(spec, "version_problems", checking)
-
-
-def callers(frame: FrameType | None) -> set[str]:
-    names = set()
+def callers() -> set[str]:
+    frame, names = sys._getframe(1), set[str]()
     while frame is not None:
         names.add(frame.f_code.co_name)
-        frame = frame.f_back
+        frame = frame.f_back  # type: ignore[assignment]  # the outermost has none
     return names
 
 
 def test_a_task_parses_a_domain_at_most_three_times_and_checks_the_whole_form_once(
-    release: Release, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    empty_list(wxa_default)
-    counts = Counts(monkeypatch)
-    assert release(**REGISTER).state == "success"
-    assert {"configure_domains", "register_platform_domains", "configure_domains_again"} <= set(counts.parsed)
-    assert max(counts.parsed.values()) <= 3, counts.parsed
-    assert set(counts.checked.values()) == {1}, counts.checked
+    parsed, checked, under_way = Counter[str](), Counter[str](), [""]
+    render, read_host, check = RuntimeTaskInstance.render_templates, webview_domain._read_host, code.version_problems
+
+    def rendering(ti: RuntimeTaskInstance, *args: Any, **kwargs: Any) -> Any:
+        under_way[0] = ti.task_id
+        return render(ti, *args, **kwargs)
+
+    def reading(host: str) -> Any:
+        parsed[under_way[0]] += not ANSWERS & callers()
+        return read_host(host)
+
+    def checking(*args: Any) -> Any:
+        checked[under_way[0]] += 1
+        return check(*args)
+
+    monkeypatch.setattr(RuntimeTaskInstance, "render_templates", rendering)
+    monkeypatch.setattr(webview_domain, "_read_host", reading)
+    monkeypatch.setattr(spec, "version_problems", checking)
+    empty_list(shop)
+    shop.release(**REGISTER)
+    assert {"configure_domains", "register_platform_domains", "configure_domains_again"} <= set(parsed)
+    assert max(parsed.values()) <= 3, parsed
+    assert set(checked.values()) == {1}, checked

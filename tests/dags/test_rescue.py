@@ -1,18 +1,31 @@
 """What Clear, Mark success and Mark failed do to each task: nothing is doubled, nothing unapproved goes online."""
 
+from typing import Any
+
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox
+from airflow_wxa.sandbox import AuditPlan
 from tests.dags.stepwise import Stepwise
-from tests.dags.worlds import ONCE, ORIGIN, accepted, empty_list, individual, writes
-
-pytestmark = pytest.mark.usefixtures("wxa_default")
+from tests.dags.worlds import ONCE, ORIGIN, Arrange, Shop, empty_list, failure, individual
 
 TASKS = (
     *("check_release", "configure_domains", "commit_code", "wait_for_privacy_scan"),
     *("submit_audit", "wait_for_audit", "release", "verify_release"),
 )
 EACH_ONCE = dict.fromkeys(ONCE, 1)
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    """Let scans end at the first look."""
+    shop.account.scan_polls = 0
+    return shop
+
+
+def gone_on(run: Stepwise) -> Stepwise:
+    """Return a run that went on to its end."""
+    assert run.go_on() == "success", run.errors
+    return run
 
 
 def marked(task_id: str, state: str = "success") -> Stepwise:
@@ -24,21 +37,19 @@ def marked(task_id: str, state: str = "success") -> Stepwise:
     return run
 
 
-def test_clearing_any_task_of_a_run_doubles_nothing(wxa_default: RunningSandbox, account: MiniProgram) -> None:
-    account.audit = AuditPlan(polls=3)
+def test_clearing_any_task_of_a_run_doubles_nothing(shop: Shop) -> None:
+    shop.account.audit = AuditPlan(polls=3)
     run = Stepwise({})
     run.go_on(until="wait_for_audit")
     run.clear("submit_audit")
-    assert run.go_on() == "success"
-    assert run.xcom("submit_audit")["outcome"] == "adopted"
+    assert gone_on(run).xcom("submit_audit")["outcome"] == "adopted"
     for task_id in TASKS:
         run.clear(task_id, downstream=False)
-        assert run.go_on() == "success", task_id
+        gone_on(run)
     assert run.xcom("release")["outcome"] == "already_released"
     run.clear(TASKS[0])
-    assert run.go_on() == "success"
-    assert accepted(wxa_default) == EACH_ONCE
-    assert len(account.sheets) == 1
+    gone_on(run)
+    assert (shop.accepted, len(shop.account.sheets)) == (EACH_ONCE, 1)
 
 
 # Mark success -------------------------------------------------------------------------------------------------------
@@ -54,87 +65,72 @@ def test_clearing_any_task_of_a_run_doubles_nothing(wxa_default: RunningSandbox,
         ("release", "verify_release", "another version is online than the one released"),
     ],
 )
-def test_a_mark_of_success_does_no_work_and_the_run_says_so(
-    wxa_default: RunningSandbox, account: MiniProgram, task_id: str, stopped: str, said: str
-) -> None:
-    account.scan_polls, account.audit = 0, AuditPlan(polls=9)  # more looks than a run takes before it waits
+def test_a_mark_of_success_does_no_work_and_the_run_says_so(shop: Shop, task_id: str, stopped: str, said: str) -> None:
+    shop.account.audit = AuditPlan(polls=9)  # more looks than a run takes before it waits
     run = marked(task_id)
     assert list(run.errors) == [stopped]
-    assert said in str(run.errors[stopped])
-    assert accepted(wxa_default)["/wxa/release"] == 0
+    assert said in failure(run, stopped)
+    assert shop.accepted["/wxa/release"] == 0
 
 
-def test_marking_the_commit_success_never_submits_another_version(
-    wxa_default: RunningSandbox, account: MiniProgram
-) -> None:
+def test_marking_the_commit_success_never_submits_another_version(shop: Shop) -> None:
     Stepwise({"user_version": "9.9.9"}).go_on(until="wait_for_privacy_scan")
-    account.scan_polls = 0
-    assert "trial version 9.9.9" in str(marked("commit_code").errors["submit_audit"])
-    assert accepted(wxa_default)["/wxa/submit_audit"] == 0
+    assert "trial version 9.9.9" in failure(marked("commit_code"), "submit_audit")
+    assert shop.accepted["/wxa/submit_audit"] == 0
 
 
 @pytest.mark.parametrize("task_id", ["check_release", "wait_for_privacy_scan", "verify_release"])
-def test_a_mark_of_success_on_a_task_that_only_looks_loses_nothing(
-    wxa_default: RunningSandbox, account: MiniProgram, task_id: str
-) -> None:
-    account.scan_polls = 0
-    assert marked(task_id).go_on() == "success"
-    assert accepted(wxa_default) == EACH_ONCE
+def test_a_mark_of_success_on_a_task_that_only_looks_loses_nothing(shop: Shop, task_id: str) -> None:
+    gone_on(marked(task_id))
+    assert shop.accepted == EACH_ONCE
 
 
-def test_marking_the_scan_success_while_it_goes_on_submits_nothing_and_clear_finishes_it(
-    wxa_default: RunningSandbox, account: MiniProgram
-) -> None:
-    account.scan_polls = 20
+def test_marking_the_scan_success_while_it_goes_on_submits_nothing_and_clear_finishes_it(shop: Shop) -> None:
+    shop.account.scan_polls = 20
     run = marked("wait_for_privacy_scan")
-    assert "61039" in str(run.errors["submit_audit"])
-    assert accepted(wxa_default)["/wxa/submit_audit"] == 0
-    account.scan_polls = 0
+    assert "61039" in failure(run, "submit_audit")
+    assert shop.accepted["/wxa/submit_audit"] == 0
+    shop.account.scan_polls = 0
     run.clear("wait_for_privacy_scan")
-    assert run.go_on() == "success"
+    gone_on(run)
 
 
-def test_marking_the_registration_success_writes_nothing_and_tries_again(
-    wxa_default: RunningSandbox, platform: Platform
+@pytest.mark.parametrize(
+    ("arrange", "params", "task_id", "effective"),
+    [
+        (empty_list, {}, "register_platform_domains", [ORIGIN]),
+        (individual, {"on_individual": "stop"}, "individual_account", None),
+    ],
+)
+def test_marking_the_end_of_a_road_success_writes_nothing_platform_wide_and_releases(
+    shop: Shop, arrange: Arrange, params: dict[str, Any], task_id: str, effective: list[str] | None
 ) -> None:
-    empty_list(wxa_default)
-    run = Stepwise({})
+    arrange(shop)
+    run = Stepwise(params)
     assert run.go_on() == "failed"
-    assert run.states["register_platform_domains"] == "failed"
-    platform.testing, platform.published = ["example.com"], ["example.com"]  # somebody registers by hand
-    run.mark("register_platform_domains", "success")
-    assert run.go_on() == "success"
-    assert writes(wxa_default) == []
-    assert run.xcom("verify_release")["effective"] == [ORIGIN]
-
-
-def test_marking_the_individuals_road_success_goes_on_without_domains(wxa_default: RunningSandbox) -> None:
-    individual(wxa_default)
-    run = Stepwise({"on_individual": "stop"})
-    assert run.go_on() == "failed"
-    run.mark("individual_account", "success")
-    assert run.go_on() == "success"
-    assert accepted(wxa_default)["/wxa/release"] == 1
+    assert run.states[task_id] == "failed"
+    shop.list_hosts("example.com")  # somebody registers by hand
+    run.mark(task_id, "success")
+    assert gone_on(run).xcom("verify_release")["effective"] == effective
+    assert (shop.writes(), shop.accepted["/wxa/release"]) == ([], 1)
 
 
 # Mark failed --------------------------------------------------------------------------------------------------------
 
 
-def test_a_mark_of_failed_ends_the_run_before_and_behind_any_task_and_clear_goes_on(
-    wxa_default: RunningSandbox, account: MiniProgram
-) -> None:
+def test_a_mark_of_failed_ends_the_run_before_and_behind_any_task_and_clear_goes_on(shop: Shop) -> None:
     run = Stepwise({})
     for task_id in TASKS:
         run.go_on(until=task_id)
-        before = accepted(wxa_default)
+        before = shop.accepted
         run.mark(task_id, "failed")
         assert run.go_on() == "failed"
-        assert accepted(wxa_default) == before, f"nothing is sent behind {task_id}"
+        assert shop.accepted == before, f"nothing is sent behind {task_id}"
         run.clear(task_id)
-    assert run.go_on() == "success"
+    gone_on(run)
     for task_id in ("submit_audit", "release"):  # what was done is not taken back
         run.mark(task_id, "failed")
-        assert account.release_info is not None
+        assert shop.online == "1.4.0"
         run.clear(task_id)
-        assert run.go_on() == "success"
-    assert accepted(wxa_default) == EACH_ONCE
+        gone_on(run)
+    assert shop.accepted == EACH_ONCE

@@ -12,34 +12,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
-from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.testing import Walk
-from tests.airflow_session import (
-    PLAIN,
-    ROOT,
-    connection,
-    load_release_dag,
-    register_dag,
-    run_dag,
-    whole_run,
-)
+from tests.airflow_session import PLAIN, ROOT, load_release_dag, register_dag, run_dag, whole_run
 from tests.dags.scheduled import Scheduled, a_person_answers
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_roads import ROADS
-from tests.dags.worlds import Arrange, writes
+from tests.dags.worlds import Arrange, Shop, nothing
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
-#: Of the roads that end with the same states, the first.
+#: Of the roads that end with the same states, the first: its name, the world, the params.
 ONCE = list({states: (name, arrange, params) for name, arrange, params, states, _ in reversed(ROADS)}.values())
 TESTS = Path(__file__).parents[1]
+
+
+def both(
+    shop: Shop, build: Callable[[], DAG], arrange: Arrange = nothing, answers: str | None = None, **conf: Any
+) -> tuple[Walk, Walk]:
+    """Walk a DAG, and run it, each in the same world."""
+    arrange(shop)
+    walked = run_dag(build(), answers=answers, **conf)
+    shop.wechat.reset()
+    arrange(shop)
+    with a_person_answers(answers) if answers else nullcontext():
+        return walked, whole_run(register_dag(build()), **conf)
 
 
 def told(run: Walk) -> dict[str, Any]:
@@ -51,25 +57,16 @@ def told(run: Walk) -> dict[str, Any]:
     return found
 
 
-def both(dag: Callable[[], DAG], conf: dict[str, Any], answer: str | None = None) -> tuple[Walk, Walk]:
-    """Walk a DAG, and run it."""
-    walked = run_dag(dag(), answers=answer, **conf)
-    with a_person_answers(answer) if answer else nullcontext():
-        return walked, whole_run(register_dag(dag()), **conf)
+@pytest.mark.parametrize(("arrange", "params"), [pytest.param(*road, id=name) for name, *road in ONCE])
+def test_a_walk_ends_as_the_run_does_on_every_road(shop: Shop, arrange: Arrange, params: dict[str, Any]) -> None:
+    walked, ran = both(shop, load_release_dag, arrange, **{**PLAIN, **params})
+    assert told(walked) == told(ran)
 
 
-@pytest.mark.parametrize(("name", "arrange", "params"), [pytest.param(*road, id=road[0]) for road in ONCE])
-def test_a_walk_ends_as_the_run_does_on_every_road(
-    wxa_default: RunningSandbox, name: str, arrange: Arrange, params: dict[str, Any]
-) -> None:
-    answer = params.get("answers")
-    conf = {**PLAIN, **{key: value for key, value in params.items() if key != "answers"}}
-    arrange(wxa_default)
-    walked = run_dag(load_release_dag(), answers=answer, **conf)
-    wxa_default.reset()
-    arrange(wxa_default)
-    with a_person_answers(answer) if answer else nullcontext():
-        assert told(walked) == told(whole_run(load_release_dag(), **conf))
+@pytest.mark.parametrize("answers", ["Approve", "Reject"])
+def test_a_change_of_the_platforms_list_ends_as_it_does_in_a_run(shop: Shop, answers: str) -> None:
+    walked, ran = both(shop, platform_domains_dag, answers=answers, approval=True, hosts=["shop.example.org"])
+    assert (walked.state, walked.states) == (ran.state, ran.states)
 
 
 @task
@@ -125,17 +122,15 @@ def mapped() -> DAG:
     return dag
 
 
-def test_mapped_tasks_and_groups_end_as_they_do_in_a_run() -> None:
-    walked, ran = both(mapped, {})
+def test_mapped_tasks_and_groups_end_as_they_do_in_a_run(shop: Shop) -> None:
+    walked, ran = both(shop, mapped)
     assert told(walked) == told(ran)
     assert walked.states["group.carried"] == "success,upstream_failed,success"
     assert walked.xcoms["summed"] == 8
 
 
-def test_the_plain_operator_maps_over_mini_programs(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, timeout=5))
+def test_the_plain_operator_maps_over_mini_programs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", shop.connection(timeout=5))
     adds: list[dict[str, Any]] = [
         {"action": "add", "webviewdomain": ["https://a.example.com"]},
         {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
@@ -145,17 +140,10 @@ def test_the_plain_operator_maps_over_mini_programs(
         WxaSetWebviewDomainOperator.partial(task_id="reads", action="get").expand(appid=[APPID, APPID])
     run = whole_run(register_dag(dag))
     assert run.states == {"each": "success,success,success", "reads": "success,success"}
-    assert names_of_instances("mapped") == {APPID}
-    assert sorted(writes(wxa_default, "/wxa/setwebviewdomain"), key=str) == sorted([*adds, {}], key=str)
-
-
-def names_of_instances(dag_id: str) -> set[str | None]:
-    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415  (Airflow is set up first)
-    from airflow.utils.session import create_session  # noqa: PLC0415
-    from sqlalchemy import select  # noqa: PLC0415
-
     with create_session() as session:
-        return {each.rendered_map_index for each in session.scalars(select(TaskInstance).filter_by(dag_id=dag_id))}
+        instances = session.scalars(select(TaskInstance).filter_by(dag_id="mapped"))
+        assert {each.rendered_map_index for each in instances} == {APPID}
+    assert sorted(shop.writes("/wxa/setwebviewdomain"), key=str) == sorted([*adds, {}], key=str)
 
 
 RULES = (
@@ -182,21 +170,12 @@ def rules() -> DAG:
     return dag
 
 
-def test_trigger_rules_hold_in_a_walk_as_in_a_run() -> None:
-    walked, ran = (told(each) for each in both(rules, {}))
+def test_trigger_rules_hold_in_a_walk_as_in_a_run(shop: Shop) -> None:
+    walked, ran = map(told, both(shop, rules))
     assert len(walked) == 1 + 4 + 70
     # Where a failure meets a skip, the one that ended first decides in a run.
     unsure = {each for each in walked if each.startswith("all_success.") and "skipped" in each and "fail" in each}
     assert {each for each in walked if walked[each] != ran[each]} <= unsure
-
-
-@pytest.mark.parametrize("answer", ["Approve", "Reject"])
-def test_a_change_of_the_platforms_list_ends_as_it_does_in_a_run(wxa_default: RunningSandbox, answer: str) -> None:
-    walked = run_dag(platform_domains_dag(), answers=answer, approval=True, hosts=["shop.example.org"])
-    wxa_default.reset()
-    with a_person_answers(answer):
-        ran = whole_run(register_dag(platform_domains_dag()), approval=True, hosts=["shop.example.org"])
-    assert (walked.state, walked.states) == (ran.state, ran.states)
 
 
 def cleared(run: Stepwise | Scheduled) -> None:
@@ -233,16 +212,16 @@ def asked_again(run: Stepwise | Scheduled) -> None:
 
 @pytest.mark.parametrize("done", [cleared, marked, asked_again])
 def test_clear_marks_and_late_answers_do_to_a_walk_as_to_a_run(
-    wxa_default: RunningSandbox, done: Callable[[Stepwise | Scheduled], None]
+    shop: Shop, done: Callable[[Stepwise | Scheduled], None]
 ) -> None:
     seen = []
     for kind in (Stepwise, Scheduled):
         run = kind({"approval": done is asked_again})
         done(run)
-        released = wxa_default.journal.count("/wxa/release")
+        released = shop.journal.count("/wxa/release")
         errors = {task_id: str(error).partition("\n")[0] for task_id, error in run.errors.items()}
         seen.append((run.states, run.go_on(), released, errors))
-        wxa_default.reset()
+        shop.wechat.reset()
     assert seen[0] == seen[1]
 
 

@@ -1,14 +1,17 @@
-"""Words that tests of DAGs share: what becomes of the world before a run, and what is looked at behind it."""
+"""The shop that tests of DAGs release: what becomes of its world before a run, and what is looked at behind it."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import pytest
 
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox
+from airflow_wxa.sandbox.journal import Journal
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
 from airflow_wxa.testing import Walk
+from tests.airflow_session import PLAIN, connection, load_release_dag, run_dag
 
 ORIGIN: Final = "https://m.example.com"
 PLATFORM_LIST: Final = "/cgi-bin/component/modify_wxa_jump_domain"
@@ -17,69 +20,117 @@ ONCE: Final = ("/wxa/commit", "/wxa/submit_audit", "/wxa/release")
 REGISTER: Final = {"on_platform_list_empty": "register"}
 LETTERS: Final = {"success": "S", "skipped": "-", "failed": "F", "upstream_failed": "U"}
 
-Arrange = Callable[[RunningSandbox], object]
+
+@dataclass(frozen=True)
+class Shop:
+    """The Mini Program of ``wxa_world`` at an emulated WeChat, behind the Connection ``wxa_default``."""
+
+    wechat: RunningSandbox
+
+    def walk(self, **params: Any) -> Walk:
+        """Release by :data:`PLAIN`, unless the test says otherwise."""
+        return run_dag(load_release_dag(), **{**PLAIN, **params})
+
+    def release(self, **params: Any) -> Walk:
+        """Release, which must succeed."""
+        return succeeded(self.walk(**params))
+
+    @property
+    def account(self) -> MiniProgram:
+        return self.wechat.world.mini_program(APPID)
+
+    @property
+    def platform(self) -> Platform:
+        return self.wechat.world.platform(COMPONENT_APPID)
+
+    @property
+    def journal(self) -> Journal:
+        return self.wechat.journal
+
+    @property
+    def online(self) -> str:
+        """The version that is online; ``""``: none."""
+        info = self.account.release_info
+        return info["release_version"] if info else ""
+
+    @property
+    def accepted(self) -> dict[str, int]:
+        """How often WeChat did the work of each write of a release, whatever became of the answer."""
+        return {path: sum(each.path == path and each.errcode == 0 for each in self.journal) for path in ONCE}
+
+    def writes(self, path: str = PLATFORM_LIST) -> list[Any]:
+        """Return the bodies of all calls to a list that did not only read it."""
+        return [each.body for each in self.journal if each.path == path and each.body.get("action") != "get"]
+
+    def list_hosts(self, *hosts: str) -> None:
+        """Let the platform's list hold these hosts alone."""
+        self.platform.testing, self.platform.published = list(hosts), list(hosts)
+
+    def put_online(self, version: str = "1.0.0", *own: str) -> None:
+        """Let a version that somebody else published be online, and domains of the Mini Program's own with it."""
+        self.account.release_info = ReleaseInfo(release_version=version, release_desc="theirs", release_time=9)
+        if own:
+            self.account.mp_webviewdomain = self.account.effective_webviewdomain = list(own)
+
+    def connection(self, **changes: Any) -> str:
+        """Return a Connection to this WeChat, see :func:`tests.airflow_session.connection`."""
+        return connection(self.wechat.url, **changes)
+
+
+Arrange = Callable[[Shop], object]
 
 
 @pytest.fixture
-def account(wxa_default: RunningSandbox) -> MiniProgram:
+def shop(wxa_default: RunningSandbox) -> Shop:
     """Return the Mini Program of ``wxa_world``."""
-    return wxa_default.world.mini_program(APPID)
+    return Shop(wxa_default)
 
 
-@pytest.fixture
-def platform(wxa_default: RunningSandbox) -> Platform:
-    """Return the platform of ``wxa_world``."""
-    return wxa_default.world.platform(COMPONENT_APPID)
-
-
-def nothing(wechat: RunningSandbox) -> None:
+def nothing(shop: Shop) -> None:
     """Leave a published platform that holds ``example.com``, and a Mini Program without domains."""
 
 
-def listed(*hosts: str) -> Arrange:
-    """Let the platform's list hold these hosts alone."""
-
-    def arrange(wechat: RunningSandbox) -> None:
-        platform = wechat.world.platform(COMPONENT_APPID)
-        platform.testing, platform.published = list(hosts), list(hosts)
-
-    return arrange
+def empty_list(shop: Shop) -> None:
+    """Let the platform have registered no host."""
+    shop.list_hosts()
 
 
-empty_list: Final = listed()
-
-
-def individual(wechat: RunningSandbox) -> None:
+def individual(shop: Shop) -> None:
     """Let the Mini Program belong to an individual, whom WeChat grants no business domains."""
-    wechat.world.mini_program(APPID).individual = True
+    shop.account.individual = True
 
 
-def is_online(account: MiniProgram, version: str = "1.0.0") -> None:
-    """Let a version that somebody else published be online."""
-    account.release_info = ReleaseInfo(release_version=version, release_desc="theirs", release_time=9)
-
-
-def reviewed_at_once(account: MiniProgram) -> None:
+def reviewed_at_once(shop: Shop) -> None:
     """Let scan and review end at the first look."""
-    account.scan_polls, account.audit = 0, AuditPlan(polls=0)
+    shop.account.scan_polls, shop.account.audit = 0, AuditPlan(polls=0)
 
 
-def online(wechat: RunningSandbox) -> str:
-    """Return the version that is online; ``""``: none."""
-    info = wechat.world.mini_program(APPID).release_info
-    return info["release_version"] if info else ""
+class Ended(Protocol):
+    """A walk, or a run that went on step by step."""
+
+    @property
+    def states(self) -> dict[str, str]: ...
+    @property
+    def errors(self) -> dict[str, BaseException]: ...
 
 
-def accepted(wechat: RunningSandbox) -> dict[str, int]:
-    """Return how often WeChat did the work of each write of a release, whatever became of the answer."""
-    return {path: sum(each.path == path and each.errcode == 0 for each in wechat.journal) for path in ONCE}
+def succeeded(run: Walk) -> Walk:
+    """Return a walk that must have succeeded."""
+    assert run.state == "success", run.errors
+    return run
 
 
-def writes(wechat: RunningSandbox, path: str = PLATFORM_LIST) -> list[Any]:
-    """Return the bodies of all calls to a list that did not only read it."""
-    return [each.body for each in wechat.journal if each.path == path and each.body.get("action") != "get"]
+def failure(run: Ended, task_id: str) -> str:
+    """Return why a task failed, on one line."""
+    assert run.states[task_id] == "failed", run.errors
+    return " ".join(str(run.errors[task_id]).split())
 
 
 def letters(run: Walk, *task_ids: str) -> str:
     """Return the states of tasks, a letter each; of a mapped task, a letter for each instance."""
     return "".join(LETTERS[state] for task_id in task_ids for state in run.states[task_id].split(","))
+
+
+def missing(words: Sequence[str], said: str) -> list[str]:
+    """Return the words that a text leaves out."""
+    return [each for each in words if each not in said]
