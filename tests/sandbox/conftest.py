@@ -1,13 +1,11 @@
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, Platform, World
+from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, Platform, RunningSandbox, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
@@ -20,6 +18,15 @@ from airflow_wxa.sandbox.testing import (
     PLATFORM_TOKEN,
     REFRESH_TOKEN,
 )
+from tests.client.conftest import elsewhere  # noqa: F401  a fixture
+
+COMPONENT = "/cgi-bin/component/"
+COMMIT: dict[str, Any] = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
+PROOF: dict[str, Any] = {
+    "component_appid": COMPONENT_APPID,
+    "component_appsecret": COMPONENT_APPSECRET,
+    "component_verify_ticket": COMPONENT_VERIFY_TICKET,
+}
 
 
 class Wechat:
@@ -75,18 +82,14 @@ class Wechat:
 
     def component(self, name: str, *, token: str = "", **body: object) -> Any:
         whole = {"component_appid": COMPONENT_APPID, **body}
-        return self.send("POST", f"/cgi-bin/component/{name}", json.dumps(whole).encode(), token=token)
+        return self.send("POST", COMPONENT + name, json.dumps(whole).encode(), token=token)
 
     def platform_token(self, **changes: object) -> Any:
-        proof: dict[str, Any] = {
-            "component_appsecret": COMPONENT_APPSECRET,
-            "component_verify_ticket": COMPONENT_VERIFY_TICKET,
-        }
-        return self.component("api_component_token", **{**proof, **changes})
+        return self.component("api_component_token", **(PROOF | changes))
 
     def refresh(self, refresh_token: str = REFRESH_TOKEN, **changes: object) -> Any:
-        body: dict[str, Any] = {"authorizer_appid": APPID, "authorizer_refresh_token": refresh_token}
-        return self.component("api_authorizer_token", **{**body, **changes})
+        whole: dict[str, Any] = {"authorizer_appid": APPID, "authorizer_refresh_token": refresh_token} | changes
+        return self.component("api_authorizer_token", **whole)
 
     def quota_errcode(self, token: str) -> int:
         return int(self.send("GET", "/wxa/queryquota", token=token)["errcode"])
@@ -94,20 +97,14 @@ class Wechat:
     def set_domains(self, action: str, *origins: Any) -> int:
         return self.errcodes("/wxa/setwebviewdomain", {"action": action, "webviewdomain": list(origins)})[0]
 
-    def commit(self, version: str = "1.4.0", *, without: str = "", **changes: object) -> int:
-        body = {
-            "template_id": 47,
-            "ext_json": "{}",
-            "user_version": version,
-            "user_desc": f"release {version}",
-        } | changes
-        return self.errcodes("/wxa/commit", {name: value for name, value in body.items() if name != without})[0]
+    def commit(self, version: str = "1.4.0", **changes: object) -> int:
+        body = COMMIT | {"user_version": version, "user_desc": f"release {version}"} | changes
+        return self.errcodes("/wxa/commit", body)[0]
 
     def submit(self, **body: object) -> Any:
         return self.post("/wxa/submit_audit", body)
 
     def submitted(self, version: str = "1.4.0", **plan: Any) -> int:
-        self.account.scan_polls = 0
         self.account.audit = AuditPlan(**{"polls": 0, **plan})
         assert self.commit(version) == 0
         return int(self.submit()["auditid"])
@@ -123,43 +120,19 @@ class Wechat:
 
 @pytest.fixture
 def wechat(wxa_world: World) -> Wechat:
+    """Return the usual world, whose commits are scanned at once."""
+    wxa_world.mini_programs[0].scan_polls = 0
     return Wechat(wxa_world)
 
 
-class Receiver(ThreadingHTTPServer):
-    """A push receiver: keeps what came, answers ``success`` unless told otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Post)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.answer, self.came = "success", threading.Semaphore(0)
-        self.paths: list[str] = []
-        self.queries: list[dict[str, str]] = []
-        self.bodies: list[str] = []
-
-
-class _Post(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        parts = urlsplit(self.path)
-        self.server.paths.append(parts.path)
-        self.server.queries.append(dict(parse_qsl(parts.query)))
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.server.answer.encode())
-        self.server.came.release()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield receiver
-        receiver.shutdown()
-        thread.join()
+def http(wxa_sandbox: RunningSandbox) -> Iterator[httpx.Client]:
+    """Return a client of the served sandbox; without another token it sends the merchant's."""
+
+    def with_token(request: httpx.Request) -> httpx.Request:
+        token = {"access_token": MERCHANT_TOKEN} | dict(request.url.params)
+        request.url = request.url.copy_merge_params(token)
+        return request
+
+    with httpx.Client(base_url=wxa_sandbox.url, auth=with_token) as client:
+        yield client

@@ -5,52 +5,38 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.sandbox import MiniProgram, World
+from airflow_wxa.sandbox import World
 from tests.sandbox.conftest import Wechat
-from tests.tables import each_row
+from tests.sandbox.test_refusals import ITEM, OWNER
 
 SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"
 MATERIAL, PRIVACY = "/cgi-bin/material/get_material", "/cgi-bin/component/setprivacysetting"
-ITEM = {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2, "title": "shop"}
-OWNER = {"contact_email": "ops@example.com", "notice_method": "popup"}
 BEIJING = dt.timezone(dt.timedelta(hours=8))
-
-
-@pytest.fixture
-def account(wechat: Wechat) -> MiniProgram:
-    wechat.account.scan_polls = 0
-    return wechat.account
 
 
 def submit(wechat: Wechat, **body: object) -> int:
     return wechat.submit(**body)["errcode"]
 
 
-@pytest.mark.parametrize("polls", [0, 1, 3])
-def test_each_commit_starts_a_scan_that_answers_61039_as_often_as_set(
-    wechat: Wechat, account: MiniProgram, polls: int
-) -> None:
-    account.scan_polls = polls
-    for _ in range(2):
+def test_each_commit_starts_a_scan_that_answers_61039_as_often_as_set(wechat: Wechat) -> None:
+    assert (wechat.get(SCAN)["errcode"], submit(wechat)) == (86001, 85086)  # nothing is committed
+    for polls in (0, 1, 3):
+        wechat.account.scan_polls = polls
+        for _ in range(2):
+            wechat.commit()
+            assert [wechat.get(SCAN)["errcode"] for _ in range(polls + 1)] == [61039] * polls + [0]
         wechat.commit()
-        assert [wechat.get(SCAN)["errcode"] for _ in range(polls + 1)] == [61039] * polls + [0]
-    wechat.commit()
-    assert [submit(wechat) for _ in range(polls + 1)] == [61039] * polls + [0]  # by either endpoint
-
-
-def test_nothing_committed_is_answered_86001_by_the_scan_and_85086_by_the_submission(wechat: Wechat) -> None:
-    assert (wechat.get(SCAN)["errcode"], submit(wechat)) == (86001, 85086)
+        assert [submit(wechat) for _ in range(polls + 1)] == [61039] * polls + [0]  # by either endpoint
+        wechat.account.sheets.clear()
 
 
 @pytest.mark.parametrize("found", ["without_auth_list", "without_conf_list"])
-def test_an_undeclared_privacy_api_is_answered_61040_unless_declared_unused(
-    wechat: Wechat, account: MiniProgram, found: str
-) -> None:
-    setattr(account, found, ["wx.getLocation"])
+def test_an_undeclared_privacy_api_is_answered_61040_unless_declared_unused(wechat: Wechat, found: str) -> None:
+    setattr(wechat.account, found, ["wx.getLocation"])
     wechat.commit()
     assert wechat.get(SCAN)[found] == ["wx.getLocation"]
-    assert submit(wechat) == 61040
-    assert [submit(wechat, privacy_api_not_use=each) for each in (False, True)] == [61040, 0]
+    bodies: list[dict[str, Any]] = [{}, *({"privacy_api_not_use": each} for each in (False, True))]
+    assert [submit(wechat, **body) for body in bodies] == [61040, 61040, 0]
 
 
 @pytest.mark.parametrize("plan", [{"polls": 9}, {"result": "delayed_then_approved", "delayed_polls": 9}])
@@ -76,35 +62,11 @@ def test_a_submission_takes_one_of_the_platforms_quota_until_that_is_used_up(wec
     assert len(wechat.account.sheets) == 1
 
 
-@pytest.mark.parametrize("items", [[ITEM], [ITEM] * 5, [{**ITEM, "address": "pages/order/list", "tag": "shop order"}]])
-def test_good_items_are_taken(wechat: Wechat, account: MiniProgram, items: object) -> None:
+def test_good_items_are_taken(wechat: Wechat) -> None:
     wechat.commit()
-    assert submit(wechat, item_list=items) == 0
-
-
-@each_row(
-    "items, errcode",
-    [
-        ([], 85023),
-        ([ITEM] * 6, 85023),
-        ("[]", 85023),
-        (None, 85023),
-        ([{**ITEM, "title": ""}], 85010),
-        ([{key: ITEM[key] for key in ITEM if key != "title"}], 85010),
-        (["shop"], 85010),
-        ([{**ITEM, "title": "t" * 33}], 85011),
-        ([{**ITEM, "tag": "t" * 21}], 85006),
-        ([{**ITEM, "tag": "t " * 11}], 85006),
-        ([{**ITEM, "address": "pages/absent"}], 85007),
-        ([{**ITEM, "second_id": 99}], 85008),
-        ([{**ITEM, "first_id": []}], 85008),
-    ],
-)
-def test_items_are_checked_when_sent(wechat: Wechat, account: MiniProgram, items: object, errcode: int) -> None:
-    wechat.commit()
-    assert submit(wechat, item_list=items) == errcode
-    assert [submit(wechat, **body) for body in ({"privacy_api_not_use": "true"}, {"version_desc": 1})] == [40097] * 2
-    assert account.sheets == []
+    for items in ([ITEM], [ITEM] * 5, [ITEM | {"address": "pages/order/list", "tag": "shop order"}]):
+        assert submit(wechat, item_list=items) == 0
+        wechat.account.sheets.clear()
 
 
 @pytest.mark.parametrize(
@@ -131,8 +93,7 @@ def test_a_rejection_shows_reason_and_screenshots_in_both_spellings_and_as_jpegs
     assert told == {"status": 1, "reason": "1: no", "screenshot": "a|b|"}
     for media_id in ("a", "b"):
         assert wechat.post(MATERIAL, {"media_id": media_id}).startswith(b"\xff\xd8\xff")
-    unknown: list[Any] = [{}, *({"media_id": each} for each in ("", "c", [], None))]
-    assert wechat.errcodes(MATERIAL, *unknown) == [40007] * 5
+    assert wechat.errcodes(MATERIAL, {"media_id": "c"}) == [40007]
     wechat.account.sheets.clear()
     wechat.submitted(result="approved", screenshot="a")
     assert wechat.errcodes(MATERIAL, {"media_id": "a"}) == [40007]
@@ -153,8 +114,6 @@ def test_the_latest_sheet_shows_what_was_submitted(wechat: Wechat) -> None:
         "submit_audit_time": 1640763673,
     }
     assert wechat.post(STATUS, {"auditid": str(ids[0])})["status"] == 0
-    unknown: list[Any] = [{}, {"auditid": 1}, {"auditid": None}, {"auditid": []}]
-    assert wechat.errcodes(STATUS, *unknown) == [85012] * 4
 
 
 def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_other(wechat: Wechat) -> None:
@@ -173,27 +132,12 @@ def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_oth
 def test_a_speed_up_is_spent_once_a_sheet(wechat: Wechat) -> None:
     path = "/wxa/speedupaudit"
     sheet = {"auditid": wechat.submitted(polls=50)}
-    assert wechat.errcodes(path, {"auditid": 1}, sheet) == [85012, 89405]
+    assert wechat.errcodes(path, sheet) == [89405]
     wechat.platform.speedup_rest = 2
     assert wechat.errcodes(path, sheet, sheet) == [0, 89404]
     assert wechat.platform.speedup_rest == 1
     assert [wechat.latest["status"] for _ in range(2)] == [2, 0]
     assert wechat.errcodes(path, sheet) == [89402]
-
-
-def at(wechat: Wechat, *moment: int) -> None:
-    """Set the clock to a moment of 2026 in Beijing: month, day, hour, minute."""
-    seconds = dt.datetime(2026, *moment, tzinfo=BEIJING).timestamp()  # type: ignore[arg-type,misc]
-    wechat.world.clock = lambda: seconds
-
-
-def withdrawn(wechat: Wechat, times: int) -> list[int]:
-    """Submit and withdraw as often, and return what each withdrawal was answered."""
-    answers = []
-    for _ in range(times):
-        wechat.submitted(polls=9)
-        answers.append(wechat.get(UNDO)["errcode"])
-    return answers
 
 
 @pytest.mark.parametrize("plan", [None, {}, {"result": "rejected"}, {"result": "withdrawn"}])
@@ -204,47 +148,30 @@ def test_nothing_in_audit_is_answered_87012_and_not_counted(wechat: Wechat, plan
     assert wechat.account.withdrawals == []
 
 
-def test_the_sixth_withdrawal_of_a_day_is_answered_87013(wechat: Wechat) -> None:
-    at(wechat, 3, 14, 23, 59)
-    assert withdrawn(wechat, 5) == [0] * 5
-    wechat.submitted(polls=9)
-    assert (wechat.get(UNDO)["errcode"], wechat.latest["status"]) == (87013, 2)
-    at(wechat, 3, 15, 0, 0)  # a day begins at midnight in Beijing
-    assert wechat.get(UNDO)["errcode"] == 0
+def test_a_day_in_beijing_has_five_withdrawals_and_a_month_ten(wechat: Wechat) -> None:
+    def undone(times: int, *moment: int) -> list[int]:
+        """Withdraw as often at a moment of 2026 (month, day, hour, minute), a sheet each time; return the answers."""
+        seconds = dt.datetime(2026, *moment, tzinfo=BEIJING).timestamp()  # type: ignore[arg-type,misc]
+        wechat.world.clock = lambda: seconds
+        answers = []
+        for _ in range(times):
+            if wechat.latest.get("status") != 2:
+                wechat.submitted(polls=99)
+            answers.append(wechat.get(UNDO)["errcode"])
+        return answers
 
-
-def test_the_eleventh_withdrawal_of_a_month_is_answered_87013_until_the_next(wechat: Wechat) -> None:
-    for day in (14, 15):
-        at(wechat, 3, day, 12, 0)
-        assert withdrawn(wechat, 5) == [0] * 5
-    at(wechat, 3, 31, 23, 59)
-    wechat.submitted(polls=9)
-    assert wechat.get(UNDO)["errcode"] == 87013
-    at(wechat, 4, 1, 0, 0)
-    assert wechat.get(UNDO)["errcode"] == 0
+    assert undone(6, 3, 14, 23, 59) == [0] * 5 + [87013]
+    assert wechat.latest["status"] == 2
+    assert undone(5, 3, 15, 0, 0) == [0] * 5
+    assert undone(1, 3, 31, 23, 59) == [87013]
+    assert undone(1, 4, 1, 0, 0) == [0]
     wechat.sandbox.reset()  # which forgets withdrawals, time and again
-    assert withdrawn(wechat, 5) == [0] * 5
+    assert undone(5, 3, 31, 12, 0) == [0] * 5
     wechat.sandbox.reset()
     assert wechat.account.withdrawals == []
 
 
-@each_row(
-    "body, errcode",
-    [
-        ({"owner_setting": {"notice_method": "popup"}, "setting_list": []}, 86069),
-        ({"owner_setting": {"contact_qq": "1"}, "setting_list": []}, 86070),
-        ({"owner_setting": OWNER, "privacy_ver": 1}, 86074),
-        ({"owner_setting": OWNER}, 40097),
-        ({"owner_setting": OWNER, "privacy_ver": 1, "setting_list": []}, 40097),
-    ],
-)
-def test_a_privacy_guide_lacks_nothing(wechat: Wechat, body: Any, errcode: int) -> None:
-    assert wechat.errcodes(PRIVACY, body) == [errcode]
-
-
-def test_a_privacy_guide_is_live_after_a_release_and_can_be_asked_for_before_an_audit(
-    wechat: Wechat, account: MiniProgram
-) -> None:
+def test_a_privacy_guide_is_live_after_a_release_and_can_be_asked_for_before_an_audit(wechat: Wechat) -> None:
     live = {"owner_setting": OWNER, "privacy_ver": 1}
     wechat.world.loose.needs_privacy_guide = True
     wechat.commit()

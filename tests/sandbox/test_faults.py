@@ -1,26 +1,23 @@
 import asyncio
-import time
+import json
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-import requests
 
 from airflow_wxa.sandbox import Fault, RunningSandbox, World, create_app
 from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
-from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import COMMIT, COMPONENT, Wechat
 
-COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
-REFRESH = "/cgi-bin/component/api_authorizer_token"
+REFRESH = COMPONENT + "api_authorizer_token"
 
 
 @pytest.fixture
-def commit(wxa_sandbox: RunningSandbox) -> Callable[..., requests.Response]:
-    url = f"{wxa_sandbox.url}/wxa/commit?access_token={MERCHANT_TOKEN}"
-    return lambda **options: requests.post(url, json=COMMIT, timeout=options.get("timeout", 10))
+def commit(http: httpx.Client) -> Callable[..., httpx.Response]:
+    return lambda **options: http.post("/wxa/commit", json=COMMIT, **options)
 
 
 def has_worked(sandbox: RunningSandbox) -> bool:
@@ -44,7 +41,7 @@ def test_a_call_goes_wrong_before_or_after_the_work(
 ) -> None:
     wxa_sandbox.add_fault(Fault(path="/wxa/commit", kind=kind, errcode=45009))
     if kind.startswith("drop"):
-        with pytest.raises(requests.ConnectionError):
+        with pytest.raises(httpx.TransportError):
             commit()
     elif kind.startswith("errcode"):
         assert commit().json()["errmsg"].partition("rid: ")[1]
@@ -52,7 +49,7 @@ def test_a_call_goes_wrong_before_or_after_the_work(
         answer = commit()
         told = {"html_502": (502, "<html>"), "truncated": (200, '{"errcode":0,'), "empty": (200, "")}[kind]
         assert (answer.status_code, answer.text[: len(told[1])]) == told
-        with pytest.raises(requests.exceptions.JSONDecodeError):
+        with pytest.raises(ValueError, match=r"line 1 column"):
             answer.json()
     assert has_worked(wxa_sandbox) is worked
     assert (wxa_sandbox.journal[-1].errcode, wxa_sandbox.journal[-1].fault) == (errcode, kind)
@@ -62,12 +59,11 @@ def test_a_call_goes_wrong_before_or_after_the_work(
 def test_a_slow_answer_comes_late_and_a_client_that_gives_up_leaves_the_work_done(
     wxa_sandbox: RunningSandbox, commit: Any
 ) -> None:
-    wxa_sandbox.add_fault(Fault(path="/wxa/release", kind="slow", seconds=0.05))
-    started = time.monotonic()
-    requests.post(f"{wxa_sandbox.url}/wxa/release", timeout=5)
-    assert time.monotonic() - started >= 0.05
+    wxa_sandbox.add_fault(Fault(path="*", kind="slow", seconds=0.05))
+    assert commit().elapsed.total_seconds() >= 0.05
+    wxa_sandbox.world.mini_program(APPID).exp_info = None
     wxa_sandbox.add_fault(Fault(path="/wxa/commit", kind="slow", seconds=60))
-    with pytest.raises(requests.Timeout):
+    with pytest.raises(httpx.ReadTimeout):
         commit(timeout=0.05)
     assert has_worked(wxa_sandbox)
 
@@ -126,7 +122,7 @@ def test_a_secret_that_is_a_short_word_changes_nothing_that_is_answered(wechat: 
     wechat.sandbox.add_fault(Fault(path=REFRESH, kind="errcode_before", errcode=45009, appid=APPID))
     assert wechat.refresh()["errcode"] == 45009
     assert wechat.last.unknown_fields == []
-    proof = f'{{"component_appid": "{COMPONENT_APPID}", "component_appsecret": "{secret}"}}'
-    wechat.sandbox.answer(Request("POST", "/cgi-bin/component/api_component_token", {}, proof.encode()))
+    proof = json.dumps({"component_appid": COMPONENT_APPID, "component_appsecret": secret}).encode()
+    wechat.sandbox.answer(Request("POST", COMPONENT + "api_component_token", {}, proof))
     assert wechat.last.appid == COMPONENT_APPID
     assert secret not in str(wechat.last.body)

@@ -72,24 +72,18 @@ def test_a_replaced_token_is_answered_40001_and_the_new_one_works(wechat: Wechat
     assert wechat.send("GET", "/wxa/queryquota", token="the-next")["errcode"] == 0
 
 
-def test_a_missing_permission_set_is_answered_61007(wechat: Wechat) -> None:
+def test_a_missing_permission_set_is_answered_61007_and_the_confirm_file_needs_no_body(wechat: Wechat) -> None:
+    answer = wechat.send("POST", CONFIRM_FILE)
+    assert (answer["file_name"], answer["file_content"]) == wechat.platform.confirm_file
     for path in MERCHANT:
         wechat.account.granted_sets = {17, 18, 30} - {ENDPOINTS[path].permission_set}
         assert wechat.send(ENDPOINTS[path].method, path)["errcode"] == 61007, path
 
 
-def test_the_confirm_file_needs_no_body(wechat: Wechat) -> None:
-    answer = wechat.send("POST", CONFIRM_FILE)
-    assert (answer["file_name"], answer["file_content"]) == wechat.platform.confirm_file
-
-
-def test_errors_carry_their_text_and_a_rid_that_differs_by_call(wechat: Wechat) -> None:
+def test_errors_carry_their_text_and_a_rid_that_differs_by_call_and_success_none(wechat: Wechat) -> None:
     first, second = (wechat.send("POST", "/wxa/release")["errmsg"] for _ in range(2))
     assert first.startswith("empty post data rid: ")
     assert first != second
-
-
-def test_success_carries_no_rid(wechat: Wechat) -> None:
     assert wechat.get("/wxa/queryquota")["errmsg"] == "ok"
 
 

@@ -3,8 +3,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
+import httpx
 import pytest
-import requests
 
 from airflow_wxa.sandbox import Looseness, MiniProgram, Platform, RunningSandbox, World
 from airflow_wxa.sandbox.exchange import Sandbox
@@ -12,10 +12,10 @@ from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.loose import Lag, LooseAnswer
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import COMMIT, COMPONENT, Wechat
 
 SET, EFFECTIVE = "/wxa/setwebviewdomain", "/wxa/get_effective_webviewdomain"
-PLATFORM_LIST, LATEST = "/cgi-bin/component/modify_wxa_jump_domain", "/wxa/get_latest_auditstatus"
+PLATFORM_LIST, LATEST = COMPONENT + "modify_wxa_jump_domain", "/wxa/get_latest_auditstatus"
 
 
 def own(wechat: Wechat) -> Any:
@@ -52,7 +52,6 @@ def ready(wechat: Wechat, kind: Lag) -> None:
         wechat.set_domains("add", "https://example.com")
         wechat.submitted()
     elif kind == "audit_sheet":
-        wechat.account.scan_polls = 0
         wechat.commit()
 
 
@@ -77,14 +76,12 @@ def test_a_withdrawn_sheet_still_reads_as_in_audit_and_comes_no_nearer_to_its_en
     wechat.world.loose.lag = {"audit_sheet": 3}
     assert wechat.get("/wxa/undocodeaudit")["errcode"] == 0
     assert [wechat.latest["status"] for _ in range(4)] == [2, 2, 2, 3]
-
-
-def test_a_lag_is_over_after_a_reset(wechat: Wechat) -> None:
     wechat.world.loose.lag = {"domains": 3}
-    wechat.set_domains("add", "https://example.com")
-    wechat.sandbox.reset()
-    wechat.set_domains("add", "https://example.com")
-    assert own(wechat) == ["https://example.com"]
+    for _ in range(2):
+        wechat.set_domains("add", "https://example.com")
+        shown = own(wechat)
+        wechat.sandbox.reset()  # which ends the lag, and takes it back
+    assert shown == ["https://example.com"]
 
 
 def test_a_new_sheet_is_unseen_by_both_questions_for_a_while(wechat: Wechat) -> None:
@@ -96,38 +93,35 @@ def test_a_new_sheet_is_unseen_by_both_questions_for_a_while(wechat: Wechat) -> 
     assert (wechat.latest["errcode"], wechat.latest["status"]) == (0, 2)
 
 
-def test_undo_with_nothing_in_audit_may_answer_0(wechat: Wechat) -> None:
-    assert wechat.get("/wxa/undocodeaudit")["errcode"] == 87012
-    wechat.world.loose.undo_of_nothing = True
-    assert wechat.get("/wxa/undocodeaudit")["errcode"] == 0
-    assert wechat.account.withdrawals == []
+#: Settings, a call in a world that has committed, its errcode there and in one that strays nowhere.
+REFUSALS: list[tuple[dict[str, Any], Callable[[Wechat], Any], int, int]] = [
+    *(({"unfilled": {each}}, Wechat.submit, 86002, 0) for each in ("name", "avatar", "introduction")),
+    ({"unfilled": {"category"}}, Wechat.submit, 85008, 0),
+    ({"needs_ugc_declare": True}, Wechat.submit, 85094, 0),
+    ({"needs_privacy_guide": True}, Wechat.submit, 85086, 0),
+    ({"undo_of_nothing": True}, lambda wechat: wechat.get("/wxa/undocodeaudit"), 0, 87012),
+]
 
 
-@pytest.mark.parametrize(
-    ("unfilled", "errcode"), [("name", 86002), ("avatar", 86002), ("introduction", 86002), ("category", 85008)]
-)
-def test_an_unfilled_profile_cannot_be_submitted(wechat: Wechat, unfilled: Any, errcode: int) -> None:
-    wechat.account.loose = Looseness(unfilled={unfilled})
+@pytest.mark.parametrize(("settings", "call", "loose", "strict"), REFUSALS)
+def test_a_setting_refuses_or_takes_what_no_page_promises(
+    wechat: Wechat, settings: dict[str, Any], call: Callable[[Wechat], Any], loose: int, strict: int
+) -> None:
     wechat.commit()
-    assert wechat.submit()["errcode"] == errcode
-    assert wechat.account.sheets == []
-
-
-def test_ugc_declare_can_be_asked_of_anyone(wechat: Wechat) -> None:
-    wechat.account.scan_polls = 0
-    wechat.world.loose.needs_ugc_declare = True
-    wechat.commit()
-    assert wechat.submit()["errcode"] == 85094
-    assert wechat.submit(ugc_declare={"scene": [0]})["errcode"] == 0
+    wechat.account.loose = Looseness(**settings)
+    assert call(wechat)["errcode"] == loose
+    assert (wechat.account.sheets, wechat.account.withdrawals) == ([], [])
+    wechat.account.loose = None
+    assert call(wechat)["errcode"] == strict
 
 
 def test_an_upload_with_direct_commit_cannot_be_submitted_and_has_no_pages(wechat: Wechat) -> None:
-    wechat.account.scan_polls = 0
     wechat.commit(ext_json='{"directCommit":true}')
     assert wechat.submit()["errcode"] == 85086
     assert wechat.get("/wxa/get_page")["page_list"] == []
     wechat.commit()
-    assert wechat.submit()["errcode"] == 0
+    wechat.world.loose.needs_ugc_declare = True
+    assert wechat.submit(ugc_declare={"scene": [0]})["errcode"] == 0
 
 
 def test_a_description_comes_back_cut_off(wechat: Wechat) -> None:
@@ -144,14 +138,12 @@ def test_an_account_without_api_permission_is_answered_no_tokens(wechat: Wechat)
     assert set(info) == {"authorizer_appid", "func_info"}
 
 
-def test_commits_beyond_those_that_fit_are_answered_9402202(wxa_sandbox: RunningSandbox) -> None:
+def test_commits_beyond_those_that_fit_are_answered_9402202(wxa_sandbox: RunningSandbox, http: httpx.Client) -> None:
     wxa_sandbox.world.loose.commits_at_once = 2
     wxa_sandbox.world.latency = {"/wxa/commit": 0.2}
-    body = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
 
     def commit(_: int) -> int:
-        url = f"{wxa_sandbox.url}/wxa/commit?access_token={MERCHANT_TOKEN}"
-        return int(requests.post(url, json=body, timeout=10).json()["errcode"])
+        return int(http.post("/wxa/commit", json=COMMIT, timeout=10).json()["errcode"])
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(commit, range(6))) == [0, 0] + [9402202] * 4
@@ -189,39 +181,26 @@ def test_every_spelling_holds_the_same_facts(wechat: Wechat) -> None:
     assert b"\n\x01" in told["control_characters"]
 
 
-def test_domains_are_spelt_as_they_were_seen(wechat: Wechat) -> None:
+def test_domains_are_spelt_as_they_were_seen_and_what_is_empty_may_be_null_or_an_object(wechat: Wechat) -> None:
+    for answers, empty in (({"null"}, None), ({"null", "empty_objects"}, {})):
+        wechat.world.loose = Looseness(answers=answers)  # type: ignore[arg-type]
+        assert (own(wechat), effective(wechat)) == (empty, empty)
+    wechat.world.loose = Looseness(answers={"slashes", "upper_case", "stray_entries", "schemes"})
     wechat.set_domains("add", "https://example.com")
-    both = {"slashes", "upper_case", "stray_entries", "schemes"}
-    wechat.world.loose.answers = both  # type: ignore[assignment]
     assert own(wechat) == ["HTTPS://EXAMPLE.COM/", "-"]
     assert platform_list(wechat) == "HTTPS://EXAMPLE.COM/;-"
-
-
-def test_what_is_empty_may_be_null_or_an_object(wechat: Wechat) -> None:
-    wechat.world.loose.answers = {"null"}
-    assert (own(wechat), effective(wechat)) == (None, None)
-    wechat.world.loose.answers = {"null", "empty_objects"}
-    assert (own(wechat), effective(wechat)) == ({}, {})
-
-
-def test_a_release_may_come_back_without_its_version(wechat: Wechat) -> None:
     wechat.released("1.4.0")
     wechat.world.loose.answers = {"empty_release"}
     online = wechat.versions["release_info"]
     assert (online["release_version"], online["release_desc"], online["release_time"] > 0) == ("", "", True)
 
 
-def test_a_refusal_may_have_its_errcode_as_text_and_the_journal_keeps_the_number(wechat: Wechat) -> None:
-    wechat.world.loose.answers = {"text_errcode", "no_errcode"}
-    assert wechat.latest["errcode"] == "85058"
-    assert wechat.last.errcode == 85058
-
-
-def test_a_mini_program_is_loose_alone(wechat: Wechat) -> None:
+def test_an_errcode_may_be_text_for_one_mini_program_alone_and_the_journal_keeps_the_number(wechat: Wechat) -> None:
     other = MiniProgram(appid="wx9", component_appid=COMPONENT_APPID, authorizer_access_token="other")
-    other.loose = Looseness(answers={"text_errcode"})
+    other.loose = Looseness(answers={"text_errcode", "no_errcode"})
     wechat.world.mini_programs.append(other)
     assert wechat.send("GET", LATEST, token="other")["errcode"] == "85058"
+    assert wechat.last.errcode == 85058
     assert wechat.latest["errcode"] == 85058
 
 
@@ -230,16 +209,16 @@ def test_looseness_survives_json_and_a_reset_goes_back_to_the_seed() -> None:
     assert World.from_json(world.to_json()) == world
 
 
-def test_looseness_is_set_while_it_runs(wxa_sandbox: RunningSandbox) -> None:
-    url = f"{wxa_sandbox.url}/_sandbox/loose"
-    set_now = requests.put(url, json={"lag": {"domains": 2}, "answers": ["bom"]}, timeout=5).json()
+def test_looseness_is_set_while_it_runs(http: httpx.Client) -> None:
+    url, of_one = "/_sandbox/loose", {"appid": APPID}
+    set_now = http.put(url, json={"lag": {"domains": 2}, "answers": ["bom"]}).json()
     assert (set_now["lag"], set_now["answers"]) == ({"domains": 2}, ["bom"])
-    requests.put(url, params={"appid": APPID}, json={"answers": []}, timeout=5)
-    assert requests.get(url, params={"appid": APPID}, timeout=5).json()["lag"] == {}
-    assert requests.get(url, timeout=5).json() == set_now
-    refused = requests.put(url, json={"answers": ["polite"], "lag": {"audits": 1}}, timeout=5)
+    http.put(url, params=of_one, json={"answers": []})
+    assert http.get(url, params=of_one).json()["lag"] == {}
+    assert http.get(url).json() == set_now
+    refused = http.put(url, json={"answers": ["polite"], "lag": {"audits": 1}})
     assert (refused.status_code, "answers" in refused.json()["error"]) == (400, True)
-    assert requests.get(url, params={"appid": "wx9"}, timeout=5).status_code == 400
+    assert http.get(url, params={"appid": "wx9"}).status_code == 400
 
 
 def test_unknown_request_fields_are_named_in_the_journal(wechat: Wechat) -> None:

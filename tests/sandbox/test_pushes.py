@@ -1,12 +1,12 @@
 import base64
 import hashlib
 import re
+import time
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
-import requests
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from airflow_wxa.sandbox import Platform, RunningSandbox, World, encrypt
@@ -19,7 +19,8 @@ from airflow_wxa.sandbox.testing import (
     MERCHANT_TOKEN,
     PUSH_TOKEN,
 )
-from tests.sandbox.conftest import Receiver, Wechat
+from tests.client.conftest import Elsewhere
+from tests.sandbox.conftest import COMPONENT, PROOF, Wechat
 
 
 def fields(xml: str) -> dict[str, str]:
@@ -55,24 +56,32 @@ def sealed(xml: str, **changes: Any) -> Any:
     return encrypt(xml, **{**options, **changes})
 
 
+def pushed(receiver: Elsewhere) -> list[tuple[dict[str, str], str]]:
+    """Return the fields of each message that came, and the appid behind it."""
+    messages = (message(body.decode()) for _, _, body in receiver.requests)
+    return [(fields(xml), appid) for xml, appid in messages]
+
+
 @pytest.fixture
-def wxa_world(wxa_world: World, receiver: Receiver) -> World:
+def receiver(elsewhere: Elsewhere) -> Elsewhere:
+    elsewhere.answers(200, b"success")
+    return elsewhere
+
+
+@pytest.fixture
+def wxa_world(wxa_world: World, receiver: Elsewhere) -> World:
     wxa_world.platforms[0].push_url = f"{receiver.url}/auth?tenant=7"
     wxa_world.platforms[0].message_url = f"{receiver.url}/message/$APPID$"
     return wxa_world
 
 
-def test_every_length_is_padded_to_blocks_of_32() -> None:
-    texts = ["x" * length for length in range(65)]
-    assert [message(sealed(text).content.decode()) for text in texts] == [(text, COMPONENT_APPID) for text in texts]
+def test_a_message_is_padded_to_blocks_of_32_its_length_counted_in_bytes() -> None:
+    for text in ["<a>审核]]></a>", *("x" * length for length in range(65))]:
+        assert message(sealed(text).content.decode()) == (text, COMPONENT_APPID)
 
 
-def test_the_length_is_counted_in_bytes() -> None:
-    assert message(sealed("<a>审核]]></a>").content.decode())[0] == "<a>审核]]></a>"
-
-
-def test_signatures_are_sha1_over_the_sorted_words() -> None:
-    envelope = sealed("<xml/>", nonce="0000000042")
+def test_signatures_are_sha1_over_the_sorted_words_and_two_encryptions_of_one_message_differ() -> None:
+    envelope, another = sealed("<xml/>", nonce="0000000042"), sealed("<xml/>")
     words = (PUSH_TOKEN, "1640763902", "0000000042")
     encrypted = fields(envelope.content.decode())["Encrypt"]
     assert envelope.params == {
@@ -82,12 +91,8 @@ def test_signatures_are_sha1_over_the_sorted_words() -> None:
         "encrypt_type": "aes",
         "msg_signature": sha1(*words, encrypted),
     }
-
-
-def test_two_encryptions_of_one_message_differ() -> None:
-    first, second = (sealed("<xml/>") for _ in range(2))
-    assert first.content != second.content
-    assert first.params["nonce"] != second.params["nonce"]
+    assert fields(another.content.decode())["Encrypt"] != encrypted
+    assert another.params["nonce"] != sealed("<xml/>").params["nonce"]
 
 
 def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
@@ -96,31 +101,27 @@ def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
     assert (merchants["ToUserName"], "AppId" in merchants) == ("gh_1", False)
 
 
-def test_a_pushed_ticket_gets_a_platform_token(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+def test_a_pushed_ticket_gets_a_platform_token(
+    wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere
+) -> None:
     answer = wxa_sandbox.push_ticket(COMPONENT_APPID)
-    assert (answer.status_code, answer.text, receiver.paths) == (200, "success", ["/auth"])
-    assert receiver.queries[0]["tenant"] == "7"
-    xml, appid = message(receiver.bodies[0])
-    info = fields(xml)
+    ((info, appid),) = pushed(receiver)
+    assert (answer.status_code, answer.text) == (200, "success")
+    assert receiver.requests[0][1].startswith("/auth?tenant=7&")
     assert (info["AppId"], info["InfoType"], appid) == (COMPONENT_APPID, "component_verify_ticket", COMPONENT_APPID)
-    body = {
-        "component_appid": COMPONENT_APPID,
-        "component_appsecret": COMPONENT_APPSECRET,
-        "component_verify_ticket": info["ComponentVerifyTicket"],
-    }
-    url = f"{wxa_sandbox.url}/cgi-bin/component/api_component_token"
-    assert "component_access_token" in requests.post(url, json=body, timeout=5).json()
+    proof = PROOF | {"component_verify_ticket": info["ComponentVerifyTicket"]}
+    assert "component_access_token" in http.post(COMPONENT + "api_component_token", json=proof).json()
     push = wxa_sandbox.compose("component_verify_ticket", COMPONENT_APPID)
     for _ in range(2):  # the same push can be sent twice
         wxa_sandbox.send(push)
-    assert (receiver.bodies[1], receiver.queries[1]) == (receiver.bodies[2], receiver.queries[2])
+    assert receiver.requests[1] == receiver.requests[2]
 
 
 @pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
-def test_an_authorisation_event_carries_a_code_that_works(wechat: Wechat, receiver: Receiver, event: Any) -> None:
+def test_an_authorisation_event_carries_a_code_that_works(wechat: Wechat, receiver: Elsewhere, event: Any) -> None:
     wechat.world.clock = lambda: 1640763902.0
     deliver(compose(wechat.world, event, APPID))
-    info = fields(message(receiver.bodies[0])[0])
+    ((info, _),) = pushed(receiver)
     assert (info["InfoType"], info["AuthorizerAppid"], info["CreateTime"]) == (event, APPID, "1640763902")
     assert info["AuthorizationCodeExpiredTime"] == "1640767502"
     assert info["PreAuthCode"]
@@ -129,12 +130,12 @@ def test_an_authorisation_event_carries_a_code_that_works(wechat: Wechat, receiv
 
 
 def test_an_authorised_event_names_the_code_that_waits_and_an_unauthorised_one_none(
-    wechat: Wechat, receiver: Receiver
+    wechat: Wechat, receiver: Elsewhere
 ) -> None:
     code = wechat.world.authorise(APPID)
     for event in ("authorized", "unauthorized"):
         deliver(compose(wechat.world, event, APPID))
-    first, info = (fields(message(body)[0]) for body in receiver.bodies)
+    (first, _), (info, _) = pushed(receiver)
     assert first["AuthorizationCode"] == code
     assert (info["InfoType"], info["AuthorizerAppid"], "AuthorizationCode" in info) == ("unauthorized", APPID, False)
     assert not wechat.account.authorised
@@ -149,14 +150,13 @@ def test_an_authorised_event_names_the_code_that_waits_and_an_unauthorised_one_n
     ],
 )
 def test_an_audit_event_goes_to_the_message_url(
-    wechat: Wechat, receiver: Receiver, event: Any, names: set[str]
+    wechat: Wechat, receiver: Elsewhere, event: Any, names: set[str]
 ) -> None:
     deliver(compose(wechat.world, event, APPID))
     user_name = wechat.account.user_name
-    assert receiver.paths == [f"/message/{APPID}"]
-    assert fields(receiver.bodies[0])["ToUserName"] == user_name
-    xml, appid = message(receiver.bodies[0])
-    info = fields(xml)
+    ((_, path, body),), ((info, appid),) = receiver.requests, pushed(receiver)
+    assert path.startswith(f"/message/{APPID}?")
+    assert fields(body.decode())["ToUserName"] == user_name
     assert (info["Event"], info["MsgType"], info["ToUserName"], appid) == (event, "event", user_name, COMPONENT_APPID)
     assert info.keys() - {"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event"} == names
     assert info.get("Reason", "<br>").endswith("<br>")
@@ -184,39 +184,32 @@ def test_an_audit_that_moves_is_announced_when_the_world_says_so(
     assert [event for event, _ in wechat.world.outbox] == (events if setting == "on" else [])
 
 
-def test_a_call_that_sets_off_a_push_is_followed_by_it(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
-    url = f"{wxa_sandbox.url}/cgi-bin/component/api_start_push_ticket"
+def test_a_push_that_a_call_sets_off_or_a_person_asks_for_is_written_down_as_is_one_that_nobody_takes(
+    wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere
+) -> None:
     body = {"component_appid": COMPONENT_APPID, "component_secret": COMPONENT_APPSECRET}
-    assert requests.post(url, json=body, timeout=5).json()["errmsg"] == "ok"
-    assert receiver.came.acquire(timeout=5)
-    assert fields(message(receiver.bodies[0])[0])["InfoType"] == "component_verify_ticket"
-
-
-def test_events_are_pushed_over_http(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
-    base = f"{wxa_sandbox.url}/_sandbox"
-    ticket = requests.post(f"{base}/push/ticket", params={"component_appid": COMPONENT_APPID}, timeout=5)
-    event = requests.post(f"{base}/push/event", params={"event": "unauthorized", "appid": APPID}, timeout=5)
-    assert (ticket.json()["answer"], event.json()["answer"], len(receiver.bodies)) == ("success", "success", 2)
-    told = requests.get(f"{base}/pushes", timeout=5).json()
-    assert [(each["event"], each["status"]) for each in told] == [
-        ("component_verify_ticket", 200),
-        ("unauthorized", 200),
-    ]
-
-
-def test_a_receiver_that_is_not_there_is_an_error_and_is_written_down(wxa_sandbox: RunningSandbox) -> None:
+    assert http.post(COMPONENT + "api_start_push_ticket", json=body).json()["errmsg"] == "ok"
+    until = time.monotonic() + 5
+    while not wxa_sandbox.deliveries and time.monotonic() < until:  # it follows the answer
+        time.sleep(0.01)
+    ticket = f"/_sandbox/push/ticket?component_appid={COMPONENT_APPID}"
+    for url in (ticket, f"/_sandbox/push/event?event=unauthorized&appid={APPID}"):
+        assert http.post(url).json()["answer"] == "success"
     wxa_sandbox.world.platforms[0].push_url = "http://127.0.0.1:9/"
     with pytest.raises(httpx.ConnectError):
         wxa_sandbox.push_ticket()
-    url = f"{wxa_sandbox.url}/_sandbox/push/ticket?component_appid={COMPONENT_APPID}"
-    assert requests.post(url, timeout=5).status_code == 502
-    assert [(each.status, each.answer) for each in wxa_sandbox.deliveries] == [(None, "ConnectError")] * 2
+    assert http.post(ticket).status_code == 502
+    came = [info["InfoType"] for info, _ in pushed(receiver)]
+    assert came == ["component_verify_ticket", "component_verify_ticket", "unauthorized"]
+    told = [(each["event"], each["status"], each["answer"]) for each in http.get("/_sandbox/pushes").json()]
+    lost = ("component_verify_ticket", None, "ConnectError")
+    assert told == [*((event, 200, "success") for event in came), lost, lost]
 
 
 def test_an_answer_that_echoes_a_secret_is_written_down_without_it(
-    wxa_sandbox: RunningSandbox, receiver: Receiver
+    wxa_sandbox: RunningSandbox, receiver: Elsewhere
 ) -> None:
-    receiver.answer = f"got {MERCHANT_TOKEN}"
+    receiver.answers(200, f"got {MERCHANT_TOKEN}".encode())
     assert wxa_sandbox.push_ticket().text == f"got {MERCHANT_TOKEN}"
     assert wxa_sandbox.deliveries[0].answer == "got ***"
 

@@ -65,31 +65,27 @@ def test_unknown_appids_are_key_errors(wxa_world: World) -> None:
             act("wx9")
 
 
-def test_an_account_without_a_token_is_reached_by_none() -> None:
-    account = MiniProgram(appid="a", component_appid="c")
-    world = World(platforms=[Platform(component_appid="c")], mini_programs=[account])
+def test_an_account_without_a_token_is_reached_by_none_and_a_month_starts_with_its_whole_quota() -> None:
+    world = World(
+        platforms=[Platform(component_appid="c", audit_limit=27), Platform(component_appid="d", audit_rest=0)],
+        mini_programs=[MiniProgram(appid="a", component_appid="c")],
+    )
     assert (world.owner(""), world.tokens()) == (None, set())
+    assert [each.audit_rest for each in world.platforms] == [27, 0]
 
 
-def test_a_month_starts_with_its_whole_quota() -> None:
-    assert Platform(component_appid="c", audit_limit=27).audit_rest == 27
-    assert Platform(component_appid="c", audit_limit=27, audit_rest=0).audit_rest == 0
-
-
-def test_another_state_keeps_every_secret_it_came_without(wechat: Wechat) -> None:
+def test_another_state_keeps_every_secret_it_came_without_and_a_reset_forgets_what_was_issued_since(
+    wechat: Wechat,
+) -> None:
     issued = wechat.refresh()["authorizer_access_token"]
-    shown = wechat.world.to_json()
-    wechat.sandbox.replace_world(shown)
+    wechat.sandbox.replace_world(wechat.world.to_json())
     assert [wechat.quota_errcode(token) for token in (issued, MERCHANT_TOKEN)] == [0, 0]
     assert "errcode" not in wechat.platform_token()
-    assert "errcode" not in wechat.refresh()
-
-
-def test_a_reset_forgets_what_was_issued_and_the_time_that_passed(wechat: Wechat) -> None:
-    issued = wechat.refresh()["authorizer_access_token"]
+    newer = wechat.refresh()["authorizer_access_token"]
     wechat.world.advance(100)
     wechat.sandbox.reset()
-    assert (wechat.quota_errcode(issued), wechat.world.seconds_ahead) == (40001, 0)
+    assert [wechat.quota_errcode(token) for token in (issued, newer)] == [0, 40001]
+    assert wechat.world.seconds_ahead == 0
 
 
 def test_a_mini_program_that_took_anothers_place_is_found(wechat: Wechat) -> None:
@@ -102,14 +98,10 @@ def test_a_mini_program_that_took_anothers_place_is_found(wechat: Wechat) -> Non
 SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
 
 
-def test_a_seed_makes_the_same_fleet_again_and_another_seed_another() -> None:
-    first, again, other = (seeded_fleet(100, seed=seed, shares=SHARES) for seed in (7, 7, 8))
-    assert (first.world, first.faults, first.kinds) == (again.world, again.faults, again.kinds)
-    assert first.kinds != other.kinds
-
-
-def test_a_fleet_holds_as_many_of_each_kind_as_its_shares_say_and_they_are_that() -> None:
-    fleet = seeded_fleet(100, shares=SHARES)
+def test_a_seed_makes_the_same_fleet_again_with_as_many_of_each_kind_as_its_shares_say() -> None:
+    fleet, again, other = (seeded_fleet(100, seed=seed, shares=SHARES) for seed in (7, 7, 8))
+    assert (fleet.world, fleet.faults, fleet.kinds) == (again.world, again.faults, again.kinds)
+    assert fleet.kinds != other.kinds
     shares = {"individual": 3, "unauthorised": 2, "rejected": 5, "lost_answer": 1}
     assert Counter(fleet.kinds.values()) == {"ordinary": 89} | shares
     of = fleet.world.mini_program
@@ -134,14 +126,10 @@ def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool 
     assert connection["extra"].get("allow_http") is allow_http
 
 
-def test_an_introduction_shows_no_token_in_its_repr() -> None:
-    world: World = default_world()
-    shown = repr(Introduction.of(world, "http://127.0.0.1:1"))
-    assert [token for token in world.tokens() if token in shown] == []
-
-
 def test_the_default_world_has_a_mini_program_on_each_road_and_a_connection_for_each_platform() -> None:
     wechat = Wechat(default_world())
+    shown = repr(Introduction.of(wechat.world, "http://127.0.0.1:1"))
+    assert [token for token in wechat.world.tokens() if token in shown] == []
     raw = b'{"action":"add","webviewdomain":["https://m.example.com"]}'
     tokens = [each.authorizer_access_token for each in wechat.world.mini_programs]
     answers = [wechat.send("POST", "/wxa/setwebviewdomain", raw, token=token)["errcode"] for token in tokens]
