@@ -11,13 +11,12 @@ from airflow_wxa.errors import (
     WxaPlatformSetupError,
     WxaSpecError,
     WxaStateError,
-    WxaTransportError,
     WxaUnsupportedAccountError,
 )
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import DomainOutcome, configure_domains
 from tests.steps.answers import LOST, own, platform
-from tests.steps.conftest import Script
+from tests.steps.conftest import Ending, Script, done, stops
 
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")
 
@@ -69,151 +68,101 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
     ]
 
 
-@pytest.mark.parametrize(
-    ("action", "wanted", "answers", "outcome", "errcode", "removed"),
-    [
-        # The write is the only probe for 89020 that a merchant's token has: it is sent all the same.
-        ("add", [A], [own(A), 89019, own(A)], "unchanged", 89019, ()),
-        ("delete", [A], [own(B), 89022, own(B)], "unchanged", 89022, ()),
-        # Deleting goes on with those that are there when one is not.
-        ("delete", [A, B], [own(A, C), 89022, OK, own(C)], "configured", 0, (A.origin,)),
-        ("set", [A, B], [SPELT, 89019, SPELT], "unchanged", 89019, ()),
+UNCHANGED: dict[str, Any] = {"errmsg": "said WeChat rid: 0-1-2", "added": (), "removed": ()}
+SPECIAL = [(89020, "platform_list_empty"), (89231, "individual")]
+NO_TOKEN = WxaSpecError("no token", ["component_access_token is missing"])
+BARE, LONGER = WebviewDomain("example.com"), WebviewDomain("notexample.com")
+TESTING, PUBLISHED = "testing_wxa_jump_h5_domain", "published_wxa_jump_h5_domain"
+UNREAD: Any = {"before": None, "after": None}
+CAUSES = ("a host is not registered on it", "https:// is missing before it", f"sent {A.origin}, {B.origin}")
+
+
+def refused(wanted: Any, hosts: Any, *told: str) -> tuple[Any, Any, Any, Any, Ending]:
+    """Return a row of a 89021; ``hosts``: the platform's list."""
+    ending = stops(WxaPlatformSetupError, *told, errcode=89021, errmsg="said WeChat", rid="0-1-2")
+    return "add", wanted, [own(), 89021], {"hosts": hosts}, ending
+
+
+def differs(domain: WebviewDomain) -> Ending:
+    told = rf"differs by \['{domain.origin}'\]"
+    return stops(WxaStateError, "the list read back is not what was wanted", told, appid=APPID)
+
+
+#: Action, wanted domains, what setwebviewdomain answers, call by call, and what else; and how it ends.
+CONFIGURED: list[tuple[Any, list[WebviewDomain], list[Any], Any, Ending]] = [
+    # The write is the only probe for 89020 that a merchant's token has: it is sent all the same.
+    ("add", [A], [own(A), 89019, own(A)], {}, done("unchanged", errcode=89019, **UNCHANGED)),
+    ("delete", [A], [own(B), 89022, own(B)], {}, done("unchanged", errcode=89022, **UNCHANGED)),
+    ("set", [A, B], [SPELT, 89019, SPELT], {}, done("unchanged", errcode=89019, **UNCHANGED)),
+    # Deleting goes on with those that are there when one is not.
+    ("delete", [A, B], [own(A, C), 89022, OK, own(C)], {}, done("configured", errcode=0, removed=(A.origin,))),
+    *[
+        (action, [A, B], [own(C), errcode, own(*after)], {}, differs(by))
+        for errcode in (0, 89019)
+        for action, after, by in (("add", [A], B), ("set", [A, B, C], C), ("set", [A], B), ("delete", [B, C], B))
     ],
-)
-def test_a_list_that_matches_is_unchanged_by_what_wechat_answers(
-    script: Script, action: Any, wanted: Any, answers: Any, outcome: str, errcode: int, removed: Any
-) -> None:
-    found = configured(script, action, wanted, *answers)
-    assert (found.outcome, found.errcode, found.added, found.removed) == (outcome, errcode, (), removed)
-    assert not errcode or found.errmsg.startswith("said WeChat")
-    sent = script.bodies("setwebviewdomain")[1:-1]
-    assert [len(each["webviewdomain"]) for each in sent] == ([2, 1] if removed else [len(wanted)])
-
-
-@pytest.mark.parametrize("errcode", [0, 89019])
-@pytest.mark.parametrize(
-    ("action", "after", "said"),
-    [
-        ("add", [A], [B.origin]),
-        ("set", [A, B, C], [C.origin]),
-        ("set", [A], [B.origin]),
-        ("delete", [B, C], [B.origin]),
+    # A list that WeChat does not show is unknown, never empty.
+    ("add", [A], [UNKNOWN, OK, UNKNOWN], {}, done("configured", before=None, after=None, added=(), removed=())),
+    ("add", [A], [UNKNOWN, OK, own(A)], {}, done("configured", before=None, after=(A.origin,), added=(), removed=())),
+    ("add", [A], [own(B), OK, UNKNOWN], {}, done("configured", before=(B.origin,), after=None, added=(), removed=())),
+    ("delete", [A], [UNKNOWN, OK, own()], {}, done("configured", before=None, after=(), added=(), removed=())),
+    *[
+        ("get", [], [told], {}, done("unchanged", action="get", before=shown, after=shown))
+        for told, shown in ((own(B, A), (A.origin, B.origin)), (own(), ()), (UNKNOWN, None))
     ],
-)
-def test_a_list_read_back_that_is_not_what_was_wanted_is_an_error(
-    script: Script, action: Action, after: list[WebviewDomain], said: list[str], errcode: int
-) -> None:
-    with pytest.raises(WxaStateError, match="the list read back is not what was wanted") as raised:
-        configured(script, action, [A, B], own(C), errcode, own(*after))
-    assert f"differs by {said}" in str(raised.value)
-    assert raised.value.appid == APPID
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [(UNKNOWN, UNKNOWN), (UNKNOWN, own(A)), (own(B), UNKNOWN), (UNKNOWN, own())]
-)
-def test_a_list_that_wechat_does_not_show_is_unknown_never_empty(
-    script: Script, before: dict[str, Any], after: dict[str, Any]
-) -> None:
-    action: Action = "delete" if after == own() else "add"
-    outcome = configured(script, action, [A], before, OK, after)
-    assert outcome.outcome == "configured"
-    assert (outcome.before is None, outcome.after is None) == (before is UNKNOWN, after is UNKNOWN)
-    assert (outcome.added, outcome.removed) == ((), ())
-
-
-@pytest.mark.parametrize(("told", "shown"), [(own(B, A), (A.origin, B.origin)), (own(), ()), (UNKNOWN, None)])
-def test_get_reads_and_writes_nothing(script: Script, told: Any, shown: Any) -> None:
-    outcome = configured(script, "get", (), told)
-    assert (outcome.outcome, outcome.action, outcome.before, outcome.after) == ("unchanged", "get", shown, shown)
-
-
-@pytest.mark.parametrize(
-    ("platform_said", "after"),
-    [
-        (PLATFORM, own(WebviewDomain("example.com"))),
-        # A platform's list that cannot be read stops nothing.
-        *((said, own(A)) for said in (61014, -1, WxaSpecError("no token", ["component_access_token is missing"]))),
+    # Without action every platform domain is added, and proved by the platform list, if that can be read.
+    (None, [], [own(), OK, own(BARE)], {"hosts": PLATFORM}, done("configured", action=None)),
+    *[(None, [], [own(), OK, own(A)], {"hosts": said}, done("configured")) for said in (61014, -1, NO_TOKEN)],
+    (None, [], [own(), OK, own(A)], {"hosts": PLATFORM}, differs(BARE)),
+    # 89020 and 89231 are roads on whichever call they come.
+    *[
+        ("add", [A], [*[own(), OK, own(A)][:call], code], {}, done(road, errcode=code, errmsg="said WeChat", **UNREAD))
+        for code, road in SPECIAL
+        for call in (0, 1, 2)
     ],
-)
-def test_without_action_every_platform_domain_is_added_and_proved_by_the_platform_list(
-    script: Script, platform_said: Any, after: Any
-) -> None:
-    outcome = configured(script, None, (), own(), OK, after, hosts=platform_said)
-    assert (outcome.outcome, outcome.action) == ("configured", None)
-    assert script.bodies("setwebviewdomain")[1] == {}
-    with pytest.raises(WxaStateError, match=r"action left out, differs by \['https://example.com'\]"):
-        configured(script, None, (), own(), OK, own(A), hosts=PLATFORM)
+    # 89021 names each host that the platform list does not cover, and both usual causes where that does not explain it.
+    *[
+        refused([A, B, LONGER], hosts, f"list {named}\n", "wxa_platform_domains")
+        for hosts, named in (
+            ({PUBLISHED: A.host}, f"{B.host}, {LONGER.host}"),
+            ({PUBLISHED: BARE.host}, LONGER.host),
+            ({PUBLISHED: ""}, f"{A.host}, {B.host}, {LONGER.host}"),
+            ({TESTING: BARE.host}, LONGER.host),
+            ({TESTING: LONGER.host, PUBLISHED: BARE.host}, LONGER.host),
+        )
+    ],
+    refused([A, B], PLATFORM, *CAUSES, "The platform list covers all of them as read here"),
+    *[refused([A, B], each, *CAUSES, "list could not be read here") for each in (61014, -1, NO_TOKEN, LOST)],
+    # Any other code fails as itself; a lost answer is raised because the client has repeated the call already.
+    ("add", [A], [own(), 89029], {}, stops(WxaInputError, errcode=89029)),
+    ("add", [A], [own(), 61007], {}, stops(WxaPermissionError, errcode=61007)),
+    ("add", [A], [own(), LOST], {}, stops(LOST)),
+]
 
 
-@pytest.mark.parametrize("call", [0, 1, 2])
-@pytest.mark.parametrize(
-    ("errcode", "road", "cls"),
-    [(89020, "platform_list_empty", WxaPlatformSetupError), (89231, "individual", WxaUnsupportedAccountError)],
-)
-def test_89020_and_89231_are_roads_on_whichever_call_they_come_and_errors_for_whoever_cannot_take_them(
-    script: Script, errcode: int, road: str, cls: type[Exception], call: int
+@pytest.mark.parametrize(("action", "wanted", "answers", "others", "ending"), CONFIGURED)
+def test_domains_are_configured_as_wechat_shows_them_in_the_end(
+    script: Script, action: Any, wanted: Any, answers: Any, others: Any, ending: Ending
 ) -> None:
-    answers: list[Any] = [own(), OK, own(A)][:call]
-    outcome = configured(script, "add", [A], *answers, errcode)
-    assert (outcome.outcome, outcome.errcode, outcome.errmsg) == (road, errcode, "said WeChat")
-    assert (outcome.before, outcome.after, outcome.is_done) == (None, None, False)
+    ending(lambda: configured(script, action, wanted, *answers, **others))
+    bodies = script.bodies("setwebviewdomain")
+    assert action or bodies[1] == {}
+    assert all(body["webviewdomain"] == [A.origin] for body in bodies[2:-1])
+
+
+@pytest.mark.parametrize(("errcode", "road"), SPECIAL)
+def test_a_road_is_an_error_for_whoever_cannot_take_it(errcode: int, road: Any) -> None:
+    outcome = DomainOutcome(road, APPID, "add", errcode)
     error = outcome.as_error()
-    assert (type(error), error.errcode, error.appid, error.endpoint) == (cls, errcode, APPID, "setwebviewdomain")
+    assert not outcome.is_done
+    assert type(error) is (WxaPlatformSetupError if errcode == 89020 else WxaUnsupportedAccountError)
+    assert (error.errcode, error.appid, error.endpoint) == (errcode, APPID, "setwebviewdomain")
 
 
 def test_an_outcome_comes_back_from_json_as_it_was() -> None:
     outcome = DomainOutcome("configured", APPID, "add", before=(), after=(A.origin,), added=(A.origin,))
     assert DomainOutcome.from_json(outcome.to_json()) == outcome
     assert outcome.is_done
-
-
-@pytest.mark.parametrize(
-    ("told", "named"),
-    [
-        ({"published_wxa_jump_h5_domain": "a.example.com"}, "b.example.com, notexample.com"),
-        ({"published_wxa_jump_h5_domain": "example.com"}, "notexample.com"),
-        ({"published_wxa_jump_h5_domain": ""}, "a.example.com, b.example.com, notexample.com"),
-        ({"testing_wxa_jump_h5_domain": "example.com"}, "notexample.com"),
-        (
-            {"testing_wxa_jump_h5_domain": "notexample.com", "published_wxa_jump_h5_domain": "example.com"},
-            "notexample.com",
-        ),
-    ],
-)
-def test_89021_names_each_host_that_the_platform_list_does_not_cover(
-    script: Script, told: dict[str, str], named: str
-) -> None:
-    with pytest.raises(WxaPlatformSetupError) as raised:
-        configured(script, "add", [A, B, WebviewDomain("notexample.com")], own(), 89021, hosts=told)
-    assert raised.value.values["not on the platform list"] == named
-    assert raised.value.errcode == 89021
-    assert (raised.value.errmsg, raised.value.rid) == ("said WeChat", "0-1-2")
-    assert "wxa_platform_domains" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("said", "why"),
-    [
-        (PLATFORM, "The platform list covers all of them as read here"),
-        *((said, "The platform list could not be read here") for said in (61014, -1, WxaSpecError("no", []), LOST)),
-    ],
-)
-def test_89021_names_both_usual_causes_when_the_list_does_not_explain_it(script: Script, said: Any, why: str) -> None:
-    with pytest.raises(WxaPlatformSetupError) as raised:
-        configured(script, "add", [A, B], own(), 89021, hosts=said)
-    both = ("a host is not registered on it", "https:// is missing before it", f"sent {A.origin}, {B.origin}")
-    assert [each for each in (why, *both) if each not in str(raised.value)] == []
-
-
-@pytest.mark.parametrize(
-    ("said", "cls", "told"),
-    # A lost answer is raised because the client has repeated the call already.
-    [(89029, WxaInputError, "89029"), (61007, WxaPermissionError, "61007"), (LOST, WxaTransportError, "got no answer")],
-)
-def test_any_other_code_fails_as_itself(script: Script, said: Any, cls: type[Exception], told: str) -> None:
-    with pytest.raises(cls, match=told):
-        configured(script, "add", [A], own(), said)
 
 
 @pytest.mark.parametrize(

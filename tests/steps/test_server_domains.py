@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from airflow_wxa import errors
 from airflow_wxa.api.server_domain import SERVER_KINDS
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import (
@@ -13,7 +14,6 @@ from airflow_wxa.errors import (
     WxaQuotaError,
     WxaSpecError,
     WxaStateError,
-    WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
@@ -25,7 +25,7 @@ from airflow_wxa.steps import (
     prove_server_domains,
 )
 from tests.steps.answers import LOST
-from tests.steps.conftest import Script
+from tests.steps.conftest import Ending, Script, done, stops
 
 A, B, C = (f"https://{name}.example.com" for name in "abc")
 EMPTY: dict[str, Any] = {kind: [] for kind in SERVER_KINDS}
@@ -52,29 +52,52 @@ def directly(script: Script, action: str, wanted: Any, *answers: Any, **others: 
     return script.play(step, direct=said, **others)
 
 
-def actions(script: Script, endpoint: str) -> list[str]:
-    return [body["action"] for body in script.bodies(endpoint)]
-
-
 def configured(script: Script, action: str, wanted: Any, *answers: Any, **others: Any) -> DomainListsOutcome:
     """Configure server domains while modify_domain answers so, look by look: read, write, read back."""
     return script.play(configure_server_domains(APPID, action, wanted), modify_domain=answers, **others)
 
 
-@pytest.mark.parametrize(
-    ("action", "wanted", "told"),
-    [
-        ("add", request(A), six(requestdomain=[A, B])),
-        ("delete", request(C), six(requestdomain=[A, B])),
-        ("set", request(A, B), six(requestdomain=[A, B])),
-        # Empty lists that come as null cost no change.
-        ("set", dict.fromkeys(SERVER_KINDS, NONE) | request(A), NULLS | {"requestdomain": [A]}),
-    ],
-)
-def test_what_is_so_already_is_not_sent(script: Script, action: str, wanted: Any, told: Any) -> None:
-    outcome = configured(script, action, wanted, told)
-    assert outcome.outcome == "unchanged"
-    assert script.bodies("modify_domain") == [{"action": "get"}]
+LACKS = "not on the platform's list"
+
+
+def registered(hosts: str) -> dict[str, Any]:
+    """Return the platform's list as it can be read."""
+    return {"modify_wxa_server_domain": {"testing_wxa_server_domain": hosts}}
+
+
+HAS_A, UNCHANGED, CONFIGURED = six(requestdomain=[A]), done("unchanged"), done("configured")
+HAS_BOTH = six(requestdomain=[A, B])
+FOUR: dict[str, Any] = {kind: [] for kind in SERVER_KINDS if kind[:3] not in ("udp", "tcp")}
+#: Action, wanted domains, what modify_domain answers, call by call, and what else; and how it ends.
+LISTS: list[tuple[str, Any, list[Any], Any, Ending]] = [
+    # What is so already is not sent; empty lists that come as null cost no change.
+    ("add", request(A), [HAS_BOTH], {}, UNCHANGED),
+    ("delete", request(C), [HAS_BOTH], {}, UNCHANGED),
+    ("set", request(A, B), [HAS_BOTH], {}, UNCHANGED),
+    ("set", dict.fromkeys(SERVER_KINDS, NONE) | request(A), [NULLS | {"requestdomain": [A]}], {}, UNCHANGED),
+    # A set without a list that WeChat does not tell is refused.
+    ("set", request(B), [FOUR], {}, stops(WxaSpecError, r"was sent\)\n  - udpdomain: .*\n  - tcpdomain: .*\n  [^-]")),
+    # 85017 is success only where everything is there; a host that the platform lacks is named where that can be read.
+    ("add", request(A), [six(), 85017, HAS_A, HAS_A], {}, CONFIGURED),
+    ("add", request(A), [six(), 85017, six()], registered("b.org"), stops(WxaStateError, rf"{LACKS} a\.example\.com")),
+    (
+        "add",
+        request(A, B),
+        [six(), 85018],
+        registered("a.example.com;x.org"),
+        stops(WxaPlatformSetupError, rf"{LACKS} b\.example\.com"),
+    ),
+    # A lost answer is read back and never repeated.
+    ("add", request(A), [six(), LOST, HAS_A], {}, CONFIGURED),
+    ("add", request(A), [six(), LOST, *[six()] * 6], {}, stops(LOST)),
+]
+
+
+@pytest.mark.parametrize(("action", "wanted", "answers", "others", "ending"), LISTS)
+def test_lists_are_written_once_and_only_if_they_differ(
+    script: Script, action: str, wanted: Any, answers: Any, others: Any, ending: Ending
+) -> None:
+    ending(lambda: configured(script, action, wanted, *answers, **others))
 
 
 @pytest.mark.parametrize(
@@ -92,13 +115,6 @@ def test_only_what_differs_is_sent_and_a_set_is_whole(
     outcome = configured(script, action, wanted, six(requestdomain=[A], udpdomain=["udp://u.org"]), after, after)
     assert outcome.outcome == "configured"
     assert script.bodies("modify_domain")[1] == {"action": action, **EMPTY, **sent}
-
-
-def test_a_set_without_a_list_that_wechat_does_not_tell_is_refused(script: Script) -> None:
-    four = {"errcode": 0, "requestdomain": [A], "wsrequestdomain": [], "uploaddomain": [], "downloaddomain": []}
-    with pytest.raises(WxaSpecError) as refused:
-        configured(script, "set", request(B), four)
-    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["udpdomain", "tcpdomain"]
 
 
 @pytest.mark.parametrize(
@@ -153,22 +169,35 @@ def test_what_the_month_does_not_hold_is_not_begun(script: Script, left: int) ->
         script.play(modify_platform_server_domains("add", ["a.org"]), left=0, modify_wxa_server_domain=[{}])
 
 
+ADD_THEN_DELETE = [("add", [C]), ("delete", [A])]
+UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webviewdomain": {}}]
+
+
 @pytest.mark.parametrize(
-    ("effective", "sent"),
+    ("before", "effective", "sent", "after"),
     [
-        ([A, B], [("add", [C]), ("delete", [A])]),
-        (None, [("add", [C]), ("delete", [A])]),  # WeChat does not say: it may be online
-        ([], [("set", [B, C])]),
+        ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[B, C]]),
+        # What lies between two writes is lag: a look from before both, between them, and behind both.
+        ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[A, B], [A, B, C], [B, C]]),
+        ([A, B], {}, ADD_THEN_DELETE, [[B, C]]),  # WeChat does not say: it may be online
+        ([A, B], {"effective_webviewdomain": []}, [("set", [B, C])], [[B, C]]),
+        # A list that WeChat does not tell is not set.
+        *[
+            (each, effective, [("add", [B, C])], [[B, C]])
+            for each in UNTOLD
+            for effective in ({"effective_webviewdomain": [A]}, {})
+        ],
     ],
 )
-def test_a_direct_list_that_is_online_is_not_set_again(
-    script: Script, effective: list[str] | None, sent: list[tuple[str, list[str]]]
+def test_a_direct_list_that_is_online_or_not_told_is_not_set(
+    script: Script, before: Any, effective: Any, sent: list[tuple[str, list[str]]], after: Any
 ) -> None:
-    told = {} if effective is None else {"effective_webviewdomain": effective}
-    outcome = directly(script, "set", [B, C], [A, B], *({} for _ in sent), [B, C], effective=told)
+    outcome = directly(script, "set", [B, C], before, *[{}] * len(sent), *after, effective=effective)
     bodies = [(body["action"], body.get("webviewdomain")) for body in script.bodies("setwebviewdomain_directly")]
-    assert bodies[1:-1] == sent
-    assert (outcome.added, outcome.removed) == ({"webviewdomain": [C]}, {"webviewdomain": [A]})
+    assert bodies == [("get", None), *sent, *[("get", None)] * len(after)]
+    is_told = isinstance(before, list)
+    assert outcome.after == {"webviewdomain": [B, C]}
+    assert (outcome.added, outcome.removed) == tuple({"webviewdomain": [each]} if is_told else {} for each in (C, A))
 
 
 @pytest.mark.parametrize(("before", "sent"), [([A], ["add", "delete"]), (None, ["add"])])
@@ -178,7 +207,7 @@ def test_direct_server_lists_that_are_online_or_not_told_are_not_set_again(
     step = configure_server_domains(APPID, "set", request(B), direct=True)
     answers = [six(requestdomain=before), *[{}] * len(sent), six(requestdomain=[B])]
     script.play(step, modify_domain_directly=answers, get_effective_domain=ONLINE_A)
-    assert actions(script, "modify_domain_directly") == ["get", *sent, "get"]
+    assert [body["action"] for body in script.bodies("modify_domain_directly")] == ["get", *sent, "get"]
 
 
 def test_a_file_that_wechat_cannot_read_is_handed_over(script: Script) -> None:
@@ -191,27 +220,6 @@ def test_a_file_that_wechat_cannot_read_is_handed_over(script: Script) -> None:
     assert "put it at" not in raised.value.values
 
 
-def test_85017_is_success_only_where_everything_is_there(script: Script) -> None:
-    have = six(requestdomain=[A])
-    assert configured(script, "add", request(A), six(), 85017, have, have).outcome == "configured"
-    told = {"testing_wxa_server_domain": "b.org"}
-    with pytest.raises(WxaStateError, match=r"not on the platform's list a\.example\.com"):
-        configured(script, "add", request(A), six(), 85017, six(), modify_wxa_server_domain=told)
-
-
-def test_a_host_that_the_platform_lacks_is_named_where_its_list_can_be_read(script: Script) -> None:
-    told = {"testing_wxa_server_domain": "a.example.com;x.org"}
-    with pytest.raises(WxaPlatformSetupError, match=r"not on the platform's list b\.example\.com"):
-        configured(script, "add", request(A, B), six(), 85018, modify_wxa_server_domain=told)
-
-
-def test_a_lost_answer_is_read_back_and_never_repeated(script: Script) -> None:
-    assert configured(script, "add", request(A), six(), LOST, six(requestdomain=[A])).outcome == "configured"
-    assert actions(script, "modify_domain") == ["get", "add", "get"]
-    with pytest.raises(WxaTransportError):
-        configured(script, "add", request(A), six(), LOST, *(six() for _ in range(6)))
-
-
 def test_server_domains_that_are_not_effective_are_named(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lag, "_PAUSES", (0.0,))
 
@@ -221,7 +229,7 @@ def test_server_domains_that_are_not_effective_are_named(script: Script, monkeyp
     assert proven(request(A), ONLINE_A) == proven(request(A), {}, ONLINE_A) == {A}
     with pytest.raises(WxaStateError, match=r"not effective\n.*requestdomain https://b\.example\.com"):
         proven(request(A, B), ONLINE_A, ONLINE_A)
-    with pytest.raises(WxaTransportError, match="did not say which server domains"):
+    with pytest.raises(errors.WxaTransportError, match="did not say which server domains"):
         proven(request(A), {}, {})
 
 
@@ -240,25 +248,6 @@ def test_what_makes_no_sense_is_refused_before_any_call(script: Script, action: 
     with pytest.raises(WxaSpecError, match="modify_domain refused"):
         script.play(configure_server_domains(APPID, action, wanted))
     assert script.calls == []
-
-
-UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webviewdomain": {}}]
-
-
-@pytest.mark.parametrize("own", UNTOLD)
-@pytest.mark.parametrize("effective", [{"effective_webviewdomain": [A]}, {}])
-def test_a_direct_list_that_wechat_does_not_tell_is_not_set(
-    script: Script, own: dict[str, Any], effective: dict[str, Any]
-) -> None:
-    directly(script, "set", [B], own, {}, [B], effective=effective)
-    assert actions(script, "setwebviewdomain_directly") == ["get", "add", "get"]
-
-
-def test_what_lies_between_two_writes_is_lag(script: Script) -> None:
-    read = [[A, B], [A, B, C], [B, C]]  # from before both, between them, behind both
-    told = {"effective_webviewdomain": [A, B]}
-    outcome = directly(script, "set", [B, C], [A, B], {}, {}, *read, effective=told)
-    assert outcome.after == {"webviewdomain": [B, C]}
 
 
 @pytest.mark.parametrize(

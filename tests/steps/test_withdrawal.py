@@ -1,152 +1,84 @@
 """Somebody else's sheet in audit: withdrawn only when asked for and when some withdrawals are left."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from airflow_wxa.errors import (
-    WxaBusyError,
-    WxaError,
-    WxaPermissionError,
-    WxaQuotaError,
-    WxaStateError,
-    WxaTransportError,
-)
+from airflow_wxa.errors import WxaBusyError, WxaPermissionError, WxaQuotaError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import CommitOutcome, Left, Submission, SubmitOutcome, withdraw_audit
-from tests.steps.answers import (
-    ACCEPTED,
-    APPROVED,
-    FOREIGN,
-    IN_AUDIT,
-    LOST,
-    NO_SHEET,
-    OURS,
-    QUOTA,
-    THEIRS,
-    sheet,
-    versions,
-)
-from tests.steps.conftest import Script
+from tests.steps.answers import APPROVED, FOREIGN, IN_AUDIT, LOST, NO_SHEET, OPEN, OURS, QUOTA, THEIRS, sheet, versions
+from tests.steps.conftest import Ending, Script, done, stops
 
 NEWER = sheet({"user_version": "10.0.0", "user_desc": "theirs"}, "auditing", 7654321)
 ENDED = [sheet(FOREIGN, status) for status in ("withdrawn", "approved", "rejected")]
-both = pytest.mark.parametrize("make", ["commit", "submit_audit"])
+WITHDRAWS: dict[str, Any] = {"how": Submission(withdraw_foreign_audit=True)}
+#: The foreign sheet is out of the way by then, so that the step comes to its end.
+GOES_ON: dict[str, Any] = {"goes_on": True}
+SUPERSEDES, KEEPS = done("committed", "submitted", superseded="9.9.9"), done("unchanged", "adopted")
+IS_IN_AUDIT = r"stopped: another version.*\n.*in audit 10\.0\.0"
 
 
 def meets(
     script: Script, make: str, *sheets: Any, undo: Any = None, goes_on: bool = False, left: int = 1
 ) -> CommitOutcome | SubmitOutcome:
-    """Commit or submit while these sheets are seen, look by look.
-
-    :param undo: the answer to its withdrawal; ``None``: it asks for none.
-    :param goes_on: whether the foreign sheet is out of the way by then, so that the step comes to its end.
-    """
+    """Commit or submit while these sheets are seen, look by look; ``undo`` is said to its withdrawal."""
     more: dict[str, Any] = {"left": left} | ({} if undo is None else {"undocodeaudit": undo})
+    more |= {} if goes_on else {"said": None}
     if make == "commit":
         looks = [versions(), versions(OURS)] if goes_on else [versions()]
-        return script.commits(*looks, sheets=sheets, said=0 if goes_on else None, withdraw=True, **more)
+        return script.commits(*looks, sheets=sheets, withdraw=True, **more)
     sheets = (*sheets, IN_AUDIT) if goes_on else sheets  # a submission reads its own one back
-    how = Submission(withdraw_foreign_audit=True)
-    return script.submits(*sheets, how=how, said=ACCEPTED if goes_on else None, **more)
+    more |= {"trial": "unasked", "quota": None} if sheets == (IN_AUDIT,) else {}  # it is adopted at once
+    return script.submits(*sheets, **WITHDRAWS, **more)
 
 
-@both
-@pytest.mark.parametrize("status", ["auditing", "delayed"])
-def test_a_foreign_sheet_in_audit_is_withdrawn_when_asked_for_and_named(script: Script, make: str, status: int) -> None:
-    foreign, withdrawn = sheet(FOREIGN, status), sheet(FOREIGN, "withdrawn")
-    outcome = meets(script, make, foreign, foreign, withdrawn, undo=0, goes_on=True)
-    assert (outcome.outcome, outcome.superseded) == ("committed" if make == "commit" else "submitted", "9.9.9")
-    (call,) = [call for call in script.calls if call.endpoint.name == "undocodeaudit"]
-    assert call.before == {"in audit": "9.9.9", "auditid": "1234567"}
+#: The latest sheet, look by look: first, behind the fence, and behind the withdrawal; what else; and how it ends.
+SEEN: list[tuple[list[Any], Any, Ending]] = [
+    *[([sheet(FOREIGN, each), sheet(FOREIGN, each), ENDED[0]], GOES_ON | {"undo": 0}, SUPERSEDES) for each in OPEN],
+    *[
+        ([THEIRS, THEIRS], {"left": left}, stops(WxaQuotaError, "not sent", "9.9.9, auditid 1234567", errcode=87013))
+        for left in (0, -1)
+    ],
+    # Our own sheet, or one that may be ours, is never withdrawn.
+    ([IN_AUDIT], {}, KEEPS),
+    ([sheet(OURS | {"user_desc": ""}, "auditing")], {}, stops(WxaStateError, "is in audit")),
+    ([THEIRS, THEIRS, IN_AUDIT], {"undo": 0}, KEEPS),  # a newer attempt has submitted it meanwhile
+    # Behind the fence another sheet than the one seen before it is not withdrawn.
+    ([THEIRS, NO_SHEET], GOES_ON, done("committed", "submitted", superseded=None)),
+    ([THEIRS, sheet(OURS, "auditing", 7654321)], {}, KEEPS),
+    ([THEIRS, NEWER], {}, stops(WxaStateError, IS_IN_AUDIT)),
+    # A lost answer is read back instead of withdrawn again, and so is a review that ended before it.
+    ([THEIRS, THEIRS, NO_SHEET], GOES_ON | {"undo": LOST}, done("committed", "submitted", superseded=None)),
+    *[([THEIRS, THEIRS, each], GOES_ON | {"undo": LOST}, SUPERSEDES) for each in ENDED],
+    ([THEIRS, THEIRS, ENDED[1]], GOES_ON | {"undo": 87012}, SUPERSEDES),
+    # A withdrawal that leaves a sheet in audit says why.
+    ([THEIRS] * 3, {"undo": LOST}, stops(LOST)),  # before its work
+    ([THEIRS] * 3, {"undo": -1}, stops(WxaBusyError, "undocodeaudit refused", errcode=-1)),
+    ([THEIRS] * 3, {"undo": 87012}, stops(WxaStateError, "undocodeaudit refused", errcode=87012)),
+    *[([THEIRS, THEIRS, NEWER], {"undo": said}, stops(WxaStateError, IS_IN_AUDIT)) for said in (0, 87012)],
+    ([THEIRS, THEIRS], {"undo": 61007}, stops(WxaPermissionError, errcode=61007)),  # someone must permit it
+]
 
 
-@both
-@pytest.mark.parametrize("left", [0, -1])
-def test_used_up_withdrawals_are_not_tried(script: Script, make: str, left: int) -> None:
-    with pytest.raises(WxaQuotaError, match="undocodeaudit not sent") as raised:
-        meets(script, make, THEIRS, THEIRS, left=left)
-    assert raised.value.errcode == 87013
-    assert "in audit 9.9.9, auditid 1234567" in str(raised.value)
+@pytest.mark.parametrize("make", ["commit", "submit_audit"])
+@pytest.mark.parametrize(("sheets", "more", "ending"), SEEN)
+def test_a_foreign_sheet_in_audit_is_withdrawn_once_when_asked_for_and_ours_is_kept(
+    script: Script, make: str, sheets: list[Any], more: Any, ending: Ending
+) -> None:
+    ending(lambda: meets(script, make, *sheets, **more))
+    assert script.counted == [Left("undocodeaudit", APPID)] * (sheets[0]["user_version"] == "9.9.9")
+    withdrawals = [call.before for call in script.calls if call.endpoint.name == "undocodeaudit"]
+    assert withdrawals == [{"in audit": "9.9.9", "auditid": "1234567"}] * ("undo" in more)
 
 
 def test_nothing_is_withdrawn_for_a_submission_without_quota_or_our_version_on_trial(script: Script) -> None:
-    how = Submission(withdraw_foreign_audit=True)
     with pytest.raises(WxaQuotaError, match="submit_audit not sent"):
-        script.submits(THEIRS, how=how, said=None, trial="unasked", quota=QUOTA | {"rest": 0})
+        script.submits(THEIRS, **WITHDRAWS, said=None, trial="unasked", quota=QUOTA | {"rest": 0})
     with pytest.raises(WxaStateError, match="the trial version is not the one"):
-        script.submits(THEIRS, how=how, said=None, trial=FOREIGN)
-
-
-@both
-def test_our_own_sheet_is_never_withdrawn(script: Script, make: str) -> None:
-    if make == "commit":
-        meets(script, make, IN_AUDIT)
-    else:
-        how = Submission(withdraw_foreign_audit=True)
-        script.submits(IN_AUDIT, how=how, said=None, trial="unasked", quota=None)
-    assert "undocodeaudit" not in script.asked
-    assert script.counted == []
-
-
-@both
-@pytest.mark.parametrize("newer", ["ours", "theirs", "none"])
-def test_behind_the_fence_another_sheet_than_the_one_seen_before_it_is_not_withdrawn(
-    script: Script, make: str, newer: str
-) -> None:
-    seen = {"none": NO_SHEET, "ours": sheet(OURS, "auditing", 7654321), "theirs": NEWER}[newer]
-    with pytest.raises(WxaStateError, match=r"in audit 10\.0\.0") if newer == "theirs" else nullcontext():
-        meets(script, make, THEIRS, seen, goes_on=newer == "none")
-    assert script.counted == [Left("undocodeaudit", APPID)]
-    assert "undocodeaudit" not in script.asked
-
-
-@both
-@pytest.mark.parametrize(
-    ("undo", "after"),
-    [*[(LOST, sheet) for sheet in (NO_SHEET, *ENDED)], (87012, sheet(FOREIGN, "approved"))],
-)
-def test_a_lost_answer_is_read_back_instead_of_withdrawn_again_and_so_is_a_review_that_ended_before_it(
-    script: Script, make: str, undo: Any, after: Any
-) -> None:
-    outcome = meets(script, make, THEIRS, THEIRS, after, undo=undo, goes_on=True)
-    assert outcome.superseded == (None if after == NO_SHEET else "9.9.9")
-    assert script.asked.count("undocodeaudit") == 1
-
-
-@both
-@pytest.mark.parametrize(
-    ("undo", "after", "kind", "told"),
-    [
-        (LOST, [THEIRS], WxaTransportError, "got no answer"),  # before its work
-        (-1, [THEIRS], WxaBusyError, "undocodeaudit refused.*\n.*errcode -1"),
-        (87012, [THEIRS], WxaStateError, "undocodeaudit refused.*\n.*errcode 87012"),
-        *[(said, [NEWER], WxaStateError, r"stopped: another version.*\n.*in audit 10\.0\.0") for said in (0, 87012)],
-        (61007, [], WxaPermissionError, "61007"),  # someone must permit it
-    ],
-)
-def test_a_withdrawal_that_leaves_a_sheet_in_audit_says_why(
-    script: Script, make: str, undo: Any, after: Any, kind: type[WxaError], told: str
-) -> None:
-    with pytest.raises(kind, match=told) as raised:
-        meets(script, make, THEIRS, THEIRS, *after, undo=undo)
-    assert (raised.value is LOST) == (undo is LOST)
+        script.submits(THEIRS, **WITHDRAWS, said=None, trial=FOREIGN)
 
 
 def test_a_review_that_ended_before_its_own_withdrawal_is_named_instead_of_what_was_refused(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"sheet 1234567 is not the one in audit\n[\s\S]*status approved"):
         script.play(withdraw_audit(APPID, "1234567"), sheets=[IN_AUDIT, APPROVED], undocodeaudit=87012)
-
-
-@both
-def test_a_sheet_that_may_be_ours_is_never_withdrawn(make: str, script: Script) -> None:
-    with pytest.raises(WxaStateError, match="is in audit"):
-        meets(script, make, sheet(OURS | {"user_desc": ""}, "auditing"))
-    assert "undocodeaudit" not in script.asked
-
-
-@both
-def test_a_sheet_of_ours_that_a_newer_attempt_submitted_meanwhile_is_kept(make: str, script: Script) -> None:
-    outcome = meets(script, make, THEIRS, THEIRS, IN_AUDIT, undo=0)
-    assert outcome.outcome in {"unchanged", "adopted"}
