@@ -72,9 +72,7 @@ NO_IMAGES = [
         *[("get_qrcode", *row) for row in NO_IMAGES],
     ],
 )
-def test_what_is_no_answer_of_this_endpoint_is_a_transport_error(
-    name: str, status: int, content: bytes, said: str
-) -> None:
+def test_what_is_no_answer_of_an_endpoint_is_an_error(name: str, status: int, content: bytes, said: str) -> None:
     call = Call.to(name, APPID)
     with pytest.raises(WxaTransportError) as raised:
         read_reply(call, status, content)

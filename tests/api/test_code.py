@@ -83,9 +83,7 @@ OURS = [
 
 
 @each_row("user_version, description, ours", OURS)
-def test_a_description_tells_whose_version_it_is_whatever_is_noted(
-    user_version: str, description: str, ours: bool
-) -> None:
+def test_a_description_tells_whose_version_it_is(user_version: str, description: str, ours: bool) -> None:
     assert VERSION.is_ours(user_version, description) is ours
     assert VERSION.is_trial(TrialVersion(user_version, description)) is ours
     for noted in ("", "7"):
@@ -133,9 +131,7 @@ def test_a_description_of_ones_own_is_any_text_without_a_mark(user_desc: Any) ->
         ("", "1.4.0", "", False),
     ],
 )
-def test_a_sheet_without_description_is_ours_only_by_its_noted_number_and_our_user_version(
-    auditid: str, user_version: str, noted: str, ours: bool
-) -> None:
+def test_a_sheet_without_description_is_ours_if_noted(auditid: str, user_version: str, noted: str, ours: bool) -> None:
     assert VERSION.is_sheet(AuditSheet(auditid, AuditStatus.AUDITING, user_version), noted) is ours
 
 
@@ -227,9 +223,7 @@ LONG_AGO = 1_764_136_920
         ],
     ],
 )
-def test_both_slots_are_read_and_what_wechat_leaves_out_is_empty(
-    answer: Any, trial: tuple[Any, ...] | None, online: tuple[Any, ...] | None
-) -> None:
+def test_both_slots_are_read_and_what_wechat_leaves_out_is_empty(answer: Any, trial: Any, online: Any) -> None:
     info = read_version_info(Reply(answer))
     assert info.trial == (TrialVersion(*trial) if trial else None)
     assert info.online == (OnlineVersion(*online) if online else None)

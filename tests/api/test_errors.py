@@ -36,9 +36,7 @@ def test_every_error_is_one_of_ours(cls: type[WxaError]) -> None:
         ({"values": {"a": "x" * 403}}, ["a " + "x" * 400 + "… (3 more characters)"]),
     ],
 )
-def test_the_five_parts_stand_a_line_each_and_a_long_value_is_cut_and_counted(
-    parts: dict[str, Any], lines: list[str]
-) -> None:
+def test_the_five_parts_stand_a_line_each_and_a_long_value_is_cut(parts: Any, lines: list[str]) -> None:
     assert str(WxaError("what", **parts)).split("\n  ") == ["what", *lines]
 
 

@@ -142,9 +142,7 @@ def test_one_text_in_place_of_a_list_is_refused_once_and_not_by_letter(text: str
         ([], [], ["qq.com"]),
     ],
 )
-def test_a_domain_is_covered_by_itself_or_a_parent_never_by_a_sibling(
-    platform: list[str], covered: list[str], others: list[str]
-) -> None:
+def test_a_domain_is_covered_by_itself_or_a_parent(platform: list[str], covered: list[str], others: list[str]) -> None:
     assert [each for each in (*covered, *others) if WebviewDomain(each).covered_by(platform)] == covered
 
 
@@ -178,9 +176,7 @@ def test_an_entry_of_either_list_means_its_host_however_it_is_written(entry: str
 
 
 @pytest.mark.parametrize("entry", ["*.example.com", "127.0.0.1", "https://", "localhost", "a.example.com/path", "☃"])
-def test_an_entry_that_means_no_host_is_warned_of_and_covers_nothing(
-    entry: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.LogCaptureFixture) -> None:
     assert normalised_hosts([entry, "b.example.com"]) == {B.host}
     assert normalised_origins([entry, "b.example.com"]) == {B.origin}
     assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
@@ -218,9 +214,7 @@ def test_done_means_by_action(action: Action, actual: set[str], left: list[str])
 
 
 @each_row("platform, left", [({A.host}, []), ({A.host, B.host}, [B.origin]), (None, [])])
-def test_without_action_done_means_that_the_platform_list_is_covered_as_read(
-    platform: set[str] | None, left: list[str]
-) -> None:
+def test_without_action_done_means_that_the_platform_list_is_covered(platform: Any, left: list[str]) -> None:
     assert remaining(None, [], {A.origin}, platform) == left
 
 

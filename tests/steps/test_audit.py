@@ -125,9 +125,7 @@ SUBMISSIONS: list[tuple[list[Any], Any, Ending]] = [
 
 
 @pytest.mark.parametrize(("sheets", "more", "ending"), SUBMISSIONS)
-def test_a_version_is_submitted_once_or_adopted_or_says_what_stops_it(
-    script: Script, sheets: list[Any], more: Any, ending: Ending
-) -> None:
+def test_a_version_is_submitted_once_or_said_why_not(script: Script, sheets: Any, more: Any, ending: Ending) -> None:
     ended = ending(lambda: script.submits(*sheets, **more))
     assert ended is LOST or not isinstance(ended, WxaError) or str(ended).startswith("submit_audit ")
     assert sum(script.pauses) == (30 if len(sheets) > 2 else 0)
@@ -150,9 +148,7 @@ CURE = r"\n  apply for the right with WxaApplyPrivacyInterfaceOperator, or take"
         *((False, scan, "submit_audit refused") for scan in (CLEAR, -1, 61039, LOST)),
     ],
 )
-def test_61040_names_the_interfaces_and_although_not_used_was_declared_what_can_cure_it(
-    script: Script, not_used: bool, scan: Any, told: str
-) -> None:
+def test_61040_names_the_interfaces_and_what_can_cure_it(script: Script, not_used: bool, scan: Any, told: str) -> None:
     with pytest.raises(WxaInputError, match=told) as raised:
         script.submits(NO_SHEET, how=Submission(privacy_api_not_use=not_used), said=61040, scan=scan)
     assert raised.value.errcode == 61040
@@ -216,9 +212,7 @@ NUMBERLESS = SEEN | {"auditid": ""}
         (NUMBERLESS, (None, "auditing", 110), NEWER | {"auditid": ""}),
     ],
 )
-def test_what_is_remembered_of_an_audit_only_moves_on(
-    script: Script, before: dict[str, Any] | None, shown: Any, remembered: dict[str, Any]
-) -> None:
+def test_what_is_remembered_of_an_audit_only_moves_on(script: Script, before: Any, shown: Any, remembered: Any) -> None:
     answer: Any = NO_SHEET
     if shown:
         auditid, status, submitted = shown

@@ -41,7 +41,7 @@ INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 1
 
 
 @pytest.mark.parametrize(
-    ("said", "token", "refresh_token"),
+    ("said", "token", "refresh"),
     [
         ({}, None, None),
         ({"authorizer_access_token": None, "authorizer_refresh_token": ""}, None, None),
@@ -50,20 +50,16 @@ INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 1
         ({"authorizer_access_token": "t", "authorizer_refresh_token": "r"}, Secret("t"), Secret("r")),
     ],
 )
-def test_an_authorisation_without_tokens_keeps_what_it_says_else(
-    script: Script, said: dict[str, Any], token: Secret | None, refresh_token: Secret | None
-) -> None:
+def test_an_authorisation_without_tokens_keeps_the_rest(script: Script, said: Any, token: Any, refresh: Any) -> None:
     answer = {"authorization_info": INFO | said}
     found = script.play(exchange_code(PLATFORM, Secret("code")), api_query_auth=answer)
     assert (found.appid, found.granted) == ("wx1", (18,))
     assert (found.grant.access_token if found.grant else None) == token
-    assert (found.grant or found).refresh_token == refresh_token
+    assert (found.grant or found).refresh_token == refresh
 
 
 @pytest.mark.parametrize(("said", "seconds"), [(None, 7200), ("3600", 3600), ({}, 7200), (60, 60)])
-def test_a_token_that_does_not_say_how_long_it_lives_lives_as_the_pages_say(
-    script: Script, said: Any, seconds: int
-) -> None:
+def test_a_token_lives_as_the_pages_say_unless_it_says_how_long(script: Script, said: Any, seconds: int) -> None:
     answer = {"component_access_token": "t", "expires_in": said}
     grant = script.play(fetch_platform_token(PLATFORM, Secret("s"), Secret("t")), api_component_token=answer)
     assert grant.expires_in == seconds

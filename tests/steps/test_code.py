@@ -74,9 +74,7 @@ COMMITS: list[tuple[list[Any], Any, Ending]] = [
 
 
 @pytest.mark.parametrize(("looks", "more", "ending"), COMMITS)
-def test_a_version_is_committed_once_or_there_already_or_says_what_stops_it(
-    script: Script, looks: list[Any], more: Any, ending: Ending
-) -> None:
+def test_a_version_is_committed_once_or_said_why_not(script: Script, looks: Any, more: Any, ending: Ending) -> None:
     ending(lambda: script.commits(*looks, **more))
 
 

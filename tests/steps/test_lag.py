@@ -214,9 +214,7 @@ def test_a_withdrawal_is_spent_once_a_sheet(script: Script, recent: bool) -> Non
     assert "undocodeaudit" not in script.asked
 
 
-def test_effective_domains_that_are_not_said_at_first_are_read_again_and_never_said_left_to_a_retry(
-    script: Script,
-) -> None:
+def test_effective_domains_that_are_not_said_are_read_again_and_left_to_a_retry(script: Script) -> None:
     outcome = script.verifies({"effective_webviewdomain": None}, OK, effective(A), wanted=[A])
     assert outcome.effective == (A.origin,)
     with pytest.raises(WxaTransportError, match="did not say which business domains are effective"):

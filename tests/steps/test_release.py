@@ -158,17 +158,13 @@ RELEASES: list[tuple[list[Any], Any, Ending]] = [
 
 
 @pytest.mark.parametrize(("looks", "more", "ending"), RELEASES)
-def test_a_release_publishes_our_approved_sheet_once_or_says_why_not(
-    script: Script, looks: list[Any], more: Any, ending: Ending
-) -> None:
+def test_our_sheet_is_released_once_or_said_why_not(script: Script, looks: Any, more: Any, ending: Ending) -> None:
     ending(lambda: script.releases(*looks, **more))
     assert sum(script.pauses) == (30 if len(looks) > 2 else 0)
 
 
 @pytest.mark.parametrize(("status", "is_released"), [("approved", True), ("auditing", False)])
-def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_that_was_approved(
-    script: Script, status: int, is_released: bool
-) -> None:
+def test_a_sheet_without_number_is_asked_for_by_the_approved(script: Script, status: str, is_released: bool) -> None:
     reads: dict[str, Any] = {
         "sheets": APPROVED | {"auditid": None},
         "status": sheet(OURS, status),
@@ -205,9 +201,7 @@ def makes(auditid: str) -> dict[str, Step[Any]]:
 
 
 @pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
-def test_nothing_is_published_that_nobody_has_approved_nor_another_sheet_than_the_approved_one(
-    script: Script, endpoint: str, before: str
-) -> None:
+def test_only_the_sheet_that_somebody_has_approved_is_published(script: Script, endpoint: str, before: str) -> None:
     refused = WxaStateError("nobody has approved it")
     with pytest.raises(WxaStateError) as raised:
         script.play(makes("7")[endpoint], approved=refused, **{before: NOTHING})

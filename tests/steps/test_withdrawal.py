@@ -63,9 +63,7 @@ SEEN: list[tuple[list[Any], Any, Ending]] = [
 
 @pytest.mark.parametrize("make", ["commit", "submit_audit"])
 @pytest.mark.parametrize(("sheets", "more", "ending"), SEEN)
-def test_a_foreign_sheet_in_audit_is_withdrawn_once_when_asked_for_and_ours_is_kept(
-    script: Script, make: str, sheets: list[Any], more: Any, ending: Ending
-) -> None:
+def test_a_foreign_sheet_is_withdrawn_once(script: Script, make: str, sheets: Any, more: Any, ending: Ending) -> None:
     ending(lambda: meets(script, make, *sheets, **more))
     assert script.counted == [Left("undocodeaudit", APPID)] * (sheets[0]["user_version"] == "9.9.9")
     withdrawals = [call.before for call in script.calls if call.endpoint.name == "undocodeaudit"]
