@@ -179,14 +179,6 @@ def test_a_sample_is_read(sample: Path) -> None:
         assert read == answer | ({"auditid": str(answer["auditid"])} if "auditid" in answer else {})
 
 
-def ask(sandbox: Sandbox, call: Call) -> Any:
-    """Return what a sandbox answers a call that needs a token."""
-    token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
-    query = {"access_token": token, **call.query}
-    answer, _ = sandbox.answer(Request(call.endpoint.method, call.endpoint.path, query, call.content() or b""))
-    return answer
-
-
 @pytest.fixture
 def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     """Return every call of a release with what the sandbox answers it."""
@@ -205,7 +197,9 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     for call in RELEASE:
         if call.endpoint.name == "submit_audit":
             mini_program.audit = next(plans)
-        answer = ask(sandbox, call)
+        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
+        query = {"access_token": token, **call.query}
+        answer, _ = sandbox.answer(Request(call.endpoint.method, call.endpoint.path, query, call.content() or b""))
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         answered.append((call, raw))
     return answered

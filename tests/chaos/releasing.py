@@ -68,6 +68,7 @@ class Memory:
     def __init__(self) -> None:
         self.accepted = NOTHING_ACCEPTED
         self._calls: list[Call] = []
+        self.component_appid = COMPONENT_APPID
 
     def before(self, calls: Sequence[Call]) -> Sequence[int]:
         self._calls += calls
@@ -88,8 +89,8 @@ class Memory:
     def left(self, questions: Sequence[Left]) -> Sequence[int]:
         return [5 - len(self.accepted.withdrawn)] * len(questions)
 
-    def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
-        return [False] * len(questions)
+    def approved(self, questions: Sequence[Approved]) -> Sequence[None]:
+        return [None] * len(questions)
 
 
 def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:
