@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.texts import ENGLISH, Text, in_language
+from airflow_wxa.texts import ENGLISH, Text, in_language, template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,13 +130,20 @@ class WxaError(Exception):
         :param values: with the line that names them, and the source.
         """
         named = {"appid": self.appid} if self.appid and "appid" not in self.values else {}
-        which = ", ".join(f"{name} {shown(value)}" for name, value in (named | self.values).items()) if values else ""
+        which = ", ".join(_named(each, value, language) for each, value in (named | self.values).items() if values)
         parts = (which, in_language(self.why, language), in_language(self.next_step, language), self.source * values)
         return [in_language(self.what, language), *(part for part in parts if part)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes without calling ``__init__``, whose arguments differ by class."""
         return _rebuilt, (type(self), self.__dict__)
+
+
+def _named(name: str, value: object, language: str) -> str:
+    """Return a value behind its name; of those that the catalogue has, in the reader's language."""
+    said = shown(value)
+    read = in_language(said, language) if isinstance(said, Text) else template("value_is", said, language) or said
+    return f"{template('value', name, language) or name} {read}"
 
 
 def _rebuilt(cls: type[WxaError], state: dict[str, Any]) -> WxaError:

@@ -23,7 +23,7 @@ ENGLISH: Final = "en"
 _PLAIN: Final = (str, int, float, list, tuple, type(None))
 _MIN_LETTERS: Final = 6  # of its own that make a template recognisable among plain texts
 #: Entries of words that are too short to tell them from names and values: no plain text is taken for one of them.
-_WORDS: Final = frozenset({"column", "outcome", "page", "road", "row_version", "step"})
+_WORDS: Final = frozenset({"column", "outcome", "page", "road", "row_version", "step", "value", "value_is"})
 _DATA: Final = frozenset({"text", "key", "part", "values"})
 
 

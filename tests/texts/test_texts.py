@@ -143,6 +143,30 @@ def test_no_error_is_told_in_a_text_without_a_key() -> None:
     assert plain == {}
 
 
+#: Names of fields, of WeChat's or of ours, that stand in front of a value as they are.
+FIELD_NAMES = {"CSV", "action", "appid", "approvers", "auditid", "domains", "errcode", "host", "hosts", "limit"}
+FIELD_NAMES |= {"reserve", "rest", "status"}
+
+
+def names_of_values(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Dict():
+            yield from (str(key.value) for key in node.keys if isinstance(key, ast.Constant))
+        case ast.Call() | ast.BinOp() | ast.IfExp():
+            for each in ast.iter_child_nodes(node):
+                yield from names_of_values(each) if isinstance(each, ast.expr) else ()
+
+
+def test_the_names_of_an_errors_values_are_told_in_every_language() -> None:
+    given = [each.value for _, _, node in calls() for each in node.keywords if each.arg == "values"]
+    given += [node for _, name, node in calls() if name == "named_in_full"]
+    names = {name for each in given for name in names_of_values(each) if "_" not in name} - FIELD_NAMES
+    assert len(names) > 40
+    assert names - templates(ENGLISH)["value"].keys() == set()
+    error = WxaStateError("x", values={"latest sheet": "none", "shown": Text("used_up"), "limit": 3})
+    assert error.lines("zh")[1] == "最新审核单 无, 显示 已用完, limit 3"
+
+
 def test_a_text_reads_as_english_and_in_its_readers_language() -> None:
     text = Text("sheet_is_not_in_audit", auditid="7")
     assert text == "undocodeaudit not sent: sheet 7 is not the one in audit"
