@@ -306,12 +306,9 @@ def _count(row: Credential, result: str) -> None:
 def _must_authorise(row: Credential) -> WxaApiError:
     errcode = ACCOUNT_NOT_AUTHORIZED if row.state == "withdrawn" else REFRESH_TOKEN_INVALID
     if row.lost_for is not None and row.lost_for < _LOST:
-        why = (
-            f"WeChat said so {row.lost_for:.0f} s ago; api_get_authorizer_list is asked again {_LOST:.0f} s after that."
-        )
+        why = Text("list_was_asked_lately", ago=f"{row.lost_for:.0f}", after=f"{_LOST:.0f}")
     else:
-        known = "The stored refresh token is refused" if row.renewal is not None else "No refresh token is stored"
-        why = f"{known}, and api_get_authorizer_list tells no other that WeChat takes."
+        why = Text("no_refresh_token_helps", "missing" if row.renewal is None else "refused")
     return error_for(
         errcode,
         endpoint=CATALOGUE["api_authorizer_token"],

@@ -109,9 +109,9 @@ class TokenServer:
         if answer.status in _REFUSED and isinstance(told, dict) and told.get("refused"):
             return WxaSpecError(Text("token_server_refuses"), [shown(str(told["refused"]))], appid=asked)
         if answer.status != _HTTP_OK or not _ANSWER.is_valid(told):
-            return self._useless(asked, f"HTTP status {answer.status}, or not the JSON that its documentation promises")
+            return self._useless(asked, Text("token_server_answers_oddly", status=answer.status))
         if told["appid"] != asked:
-            return self._useless(asked, f"it answered about {told['appid']!r} instead of {asked!r}")
+            return self._useless(asked, Text("answer_is_about_another", told=repr(told["appid"]), asked=repr(asked)))
         parts = urlsplit(url)
         return Secret(told["access_token"], f"{parts.scheme}://{parts.netloc}" if told.get("reads") else ""), told[
             "expires_in"

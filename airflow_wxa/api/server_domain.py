@@ -50,10 +50,11 @@ def parse_server_domains(given: Mapping[str, Iterable[Any]]) -> DomainLists:
 
 def read_server_domains(given: Mapping[str, Any]) -> tuple[DomainLists, list[str]]:
     """Return the domains that lists by kind name, and the problems of the texts that name none."""
-    lists, problems = {}, []
+    lists: dict[str, frozenset[str]] = {}
+    problems: list[str] = []
     for kind, texts in given.items():
         if kind not in SERVER_KINDS:
-            problems.append(f"{shown(repr(kind))}: must be one of {', '.join(SERVER_KINDS)}")
+            problems.append(problem_at(shown(repr(kind)), Text("must_be_one_of", choices=", ".join(SERVER_KINDS))))
         elif isinstance(texts, str) or not hasattr(texts, "__iter__"):
             problems.append(f"{kind} = {shown(repr(texts))}: must be a list of {SERVER_KINDS[kind]}:// domains")
         else:

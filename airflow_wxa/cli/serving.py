@@ -13,7 +13,7 @@ from airflow.sdk.configuration import conf
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_wxa.cli.terminal import cannot_listen
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaSpecError, problem_at
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def trusted_proxies() -> list[Network]:
         try:
             networks += [ipaddress.ip_network(each.strip())] if each.strip() else []
         except ValueError as error:
-            problems.append(f"[wxa] trusted_proxies: {error}")
+            problems.append(problem_at("[wxa] trusted_proxies", str(error)))
     if problems:
         raise WxaSpecError(Text("trusted_proxies_are_refused"), problems)
     return networks

@@ -152,15 +152,15 @@ class TokenDesk:
         self, bearer: Bearer | None, appid: str, asked: Mapping[str, str]
     ) -> tuple[int, str, Mapping[str, object]]:
         if bearer is None:
-            return 401, "the bearer is not known here", {}
+            return 401, Text("bearer_is_refused", "unknown"), {}
         if asked["component_appid"] != self._platform.component_appid:
-            return 403, f"this server serves the platform {self._platform.component_appid} only", {}
+            return 403, Text("bearer_asks_another_platform", component_appid=self._platform.component_appid), {}
         if asked["kind"] == TokenKind.PLATFORM.value:
             return 200, "", self._reading_token(bearer)
         if asked["kind"] != TokenKind.MERCHANT.value or not APPID.fullmatch(appid):
-            return 403, "kind must be authorizer_access_token, with an appid, or component_access_token", {}
+            return 403, Text("bearer_is_refused", "kind"), {}
         if not bearer.may_have(appid):
-            return 403, f"{bearer.name} may not ask for {appid}", {}
+            return 403, Text("bearer_asks_too_much", bearer=bearer.name, appid=appid), {}
         try:
             return 200, "", self._merchant_token(appid, is_refused=asked["refused"] == "1")
         except WxaTransportError as error:

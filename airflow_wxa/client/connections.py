@@ -46,7 +46,7 @@ class Connections:
         self._timeout = egress.timeout
         self._proxy = wire.proxy_to(egress.host, egress)
         if self._proxy and not self._proxy.startswith(("http://", "https://")):  # aiohttp would speak http to it
-            raise WxaSpecError(Text("proxy_is_refused"), [wire.BAD_PROXY])
+            raise WxaSpecError(Text("proxy_is_refused"), [Text("connecting", "bad_proxy")])
         name, path = wire.ca_bundle_for(egress.host, egress)
         self.verify = _trusting(name, path or certifi.where()) if path or egress.host.startswith("https:") else None
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
@@ -163,18 +163,18 @@ def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
 def in_words(error: Exception, timeout: float, *, proxied: bool = False) -> str:
     """Return what failed without the exception's own text, which can name the URL."""
     words: dict[type[Exception], str] = {
-        aiohttp.ClientProxyConnectionError: wire.NO_PROXY,
-        aiohttp.ClientHttpProxyError: wire.NO_PROXY,
-        aiohttp.ClientConnectorDNSError: wire.NO_PROXY if proxied else wire.NO_NAME,
-        aiohttp.ClientSSLError: wire.NO_TLS,
-        ssl.SSLError: wire.NO_TLS,
-        aiohttp.ConnectionTimeoutError: f"no connection within {timeout} s",
-        aiohttp.SocketTimeoutError: f"no answer within {timeout} s",
-        TimeoutError: f"no whole answer within {_MAX_TIMEOUTS * timeout} s",
+        aiohttp.ClientProxyConnectionError: Text("connecting", "no_proxy"),
+        aiohttp.ClientHttpProxyError: Text("connecting", "no_proxy"),
+        aiohttp.ClientConnectorDNSError: Text("connecting", "no_proxy" if proxied else "no_name"),
+        aiohttp.ClientSSLError: Text("connecting", "no_tls"),
+        ssl.SSLError: Text("connecting", "no_tls"),
+        aiohttp.ConnectionTimeoutError: Text("no_answer_within", "connection", seconds=timeout),
+        aiohttp.SocketTimeoutError: Text("no_answer_within", "answer", seconds=timeout),
+        TimeoutError: Text("no_answer_within", "whole", seconds=_MAX_TIMEOUTS * timeout),
     }
     if proxied:
-        words[ValueError] = wire.BAD_PROXY
+        words[ValueError] = Text("connecting", "bad_proxy")
     for kind, text in words.items():
         if isinstance(error, kind):
             return text
-    return f"the connection broke ({type(error).__name__})"
+    return Text("connection_broke", error=type(error).__name__)

@@ -20,7 +20,7 @@ from airflow_wxa.api.errcodes import (
     SYSTEM_ERROR,
 )
 from airflow_wxa.client.telemetry import count, span_of
-from airflow_wxa.client.wire import READ_ONLY, url_of
+from airflow_wxa.client.wire import url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
 from airflow_wxa.steps.outcome import Approved, Left, Pause, Platform, Recall
@@ -216,7 +216,7 @@ class Deliverer:
         token = None if call.owner is None else (yield TokenOf(call.owner))
         if token is not None and token.reads_at and call.writes:
             what = Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name)
-            raise WxaSpecError(what, [READ_ONLY], **call.named)
+            raise WxaSpecError(what, [Text("token_server_is_read_only")], **call.named)
         if self._observer is None or not call.writes:
             return (yield from self._renewing(call, request, token))
         noted = yield Note(self._observer.before, call)
@@ -290,10 +290,9 @@ class Deliverer:
 
 
 def _no_ledger(asked: Left | Approved) -> WxaStateError:
-    what, why = "nothing sent", "A decision is read from the ledger, where nobody but this package writes."
+    what, why = Text("nothing_sent"), Text("ledger_decides", "approved")
     if isinstance(asked, Left):
-        what = f"{asked.endpoint} not sent"
-        why = "WeChat does not tell how often it may still be sent, or lets it be sent twice: the ledger counts it."
+        what, why = Text("endpoint_not_sent", endpoint=asked.endpoint), Text("ledger_decides", "left")
     return WxaStateError(Text("no_ledger_is_kept", what=what), why=why, appid=asked.appid or None)
 
 

@@ -12,6 +12,7 @@ from airflow_wxa.api.call import MAX_ANSWER_BYTES
 from airflow_wxa.client import wire
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.errors import WxaError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,18 +166,18 @@ class Http:
 def _in_words(error: Exception, timeout: float) -> str:
     """Return what failed without the exception's own text, which names the URL."""
     words: dict[type[Exception], str] = {
-        requests.exceptions.SSLError: wire.NO_TLS,
-        requests.exceptions.ProxyError: wire.NO_PROXY,
-        requests.exceptions.InvalidProxyURL: wire.BAD_PROXY,
-        requests.exceptions.InvalidSchema: wire.BAD_PROXY,  # SOCKS, and no package for it
-        requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
-        requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
-        ReadTimeoutError: f"no whole answer within {timeout} s",
+        requests.exceptions.SSLError: Text("connecting", "no_tls"),
+        requests.exceptions.ProxyError: Text("connecting", "no_proxy"),
+        requests.exceptions.InvalidProxyURL: Text("connecting", "bad_proxy"),
+        requests.exceptions.InvalidSchema: Text("connecting", "bad_proxy"),  # SOCKS, and no package for it
+        requests.exceptions.ConnectTimeout: Text("no_answer_within", "connection", seconds=timeout),
+        requests.exceptions.ReadTimeout: Text("no_answer_within", "answer", seconds=timeout),
+        ReadTimeoutError: Text("no_answer_within", "whole", seconds=timeout),
     }
     for kind, text in words.items():
         if isinstance(error, kind):
             return text
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     if type(reason).__name__ == "NameResolutionError":
-        return wire.NO_NAME
-    return f"the connection broke ({type(error).__name__})"
+        return Text("connecting", "no_name")
+    return Text("connection_broke", error=type(error).__name__)

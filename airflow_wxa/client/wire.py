@@ -33,16 +33,6 @@ _CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?")
-READ_ONLY: Final = (
-    "the token server serves merchants' tokens and the platform's lists to read: nothing that changes the platform "
-    "(registering domains, templates) is done with it"
-)
-NO_NAME: Final = "the host's name could not be resolved (DNS)"
-NO_PROXY: Final = "the proxy refused or could not be reached"
-BAD_PROXY: Final = (
-    "the proxy's URL cannot be used: write http://host:port (SOCKS needs PySocks, and fleets and triggers take none)"
-)
-NO_TLS: Final = "the TLS handshake failed: no TLS there, or a certificate that is not trusted or not for this host"
 
 
 @dataclass(frozen=True, slots=True)

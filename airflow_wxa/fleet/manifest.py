@@ -230,8 +230,8 @@ class _ManifestReader:
             if is_right:
                 yield each
             else:
-                text = f"from = {each.get('from')!r}, to = {each.get('to')!r}: must be days such as 2027-02-05"
-                self._say(given.line, problem_at(name, f"{text}, from not behind to"))
+                odd = Text("days_are_odd", start=repr(each.get("from")), end=repr(each.get("to")))
+                self._say(given.line, problem_at(name, odd))
 
     # Mini Programs -----------------------------------------------------------------------------------------------
 

@@ -15,14 +15,15 @@ from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.telemetry import send_to
-from airflow_wxa.client.wire import READ_ONLY
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.errors import WxaError, WxaSpecError, problem_at
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.recorder import Recorder, current_task, join_run
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.taskflow import ReleaseSteps
 from airflow_wxa.steps import Recall
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 try:
     from airflow.sdk.log import amask_secret
@@ -144,7 +145,7 @@ class WxaHook(ReleaseSteps):
             problems = _problems_of(self.read().tokens, THE_PLATFORM if appid is None else appid)
         except WxaSpecError as error:
             problems = error.problems
-        return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in problems]
+        return [problem_at(f"Connection {self.wxa_conn_id!r}", each) for each in problems]
 
     def test_connection(self) -> tuple[bool, str]:
         """Read something harmless with each kind of token, and say in one sentence what works."""
@@ -160,16 +161,15 @@ class WxaHook(ReleaseSteps):
         except WxaError as error:
             return False, str(error)
         if not calls and read.token_url is not None:
-            return True, "The Connection can be read; its token server is not asked here, airflow wxa doctor does."
+            return True, as_set(Text("connection_is_readable"))
         if not calls:
-            return False, (
-                "The Connection holds no token: add login and password (component_appid, component_appsecret), "
-                "or extra authorizer_access_tokens (appid → token) to try a few Mini Programs."
-            )
-        worked = [f"the token of {call.appid}" if call.appid else "the platform token" for call in calls]
+            return False, as_set(Text("connection_has_nothing_to_try"))
+        worked = [Text("token_of", appid=call.appid) if call.appid else Text("platform_token") for call in calls]
         rest = len(read.fixed.appids) - _TRIED_MERCHANTS
-        more = f" ({rest} more merchant tokens were not tried)" if rest > 0 else ""
-        return True, f"{read.egress.host} accepts {' and '.join(worked)}{more}."
+        tried = {"tokens": Text("list", each=worked, between=Text("and")), "more": ""}
+        if rest > 0:
+            tried["more"] = Text("more_were_not_tried", count=rest)
+        return True, as_set(Text("tokens_are_accepted", host=read.egress.host, **tried))
 
 
 def _problems_of(tokens: FixedTokens, owner: str) -> Sequence[str]:
@@ -177,7 +177,7 @@ def _problems_of(tokens: FixedTokens, owner: str) -> Sequence[str]:
     if owner == THE_PLATFORM and known is None and isinstance(tokens.other, TokenServer):
         known = tokens.token(owner)
     if known is not None and known.reads_at:
-        return [READ_ONLY]
+        return [Text("token_server_is_read_only")]
     return () if tokens.other is not None or known is not None else tokens.missing(owner).problems
 
 

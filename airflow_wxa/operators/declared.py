@@ -122,7 +122,7 @@ class NotMapped(Declared):
         super().__init__(**kwargs)
         operator: Any = self
         if operator.get_closest_mapped_task_group() is not None:
-            raise _cannot_be_mapped(type(self).__name__, f"task {operator.task_id} stands in a mapped task group")
+            raise _cannot_be_mapped(type(self).__name__, Text("task_is_mapped", "in_group", task_id=operator.task_id))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Never:
@@ -130,7 +130,7 @@ class NotMapped(Declared):
 
         :raises WxaSpecError: always.
         """
-        raise _cannot_be_mapped(cls.__name__, f"task {kwargs.get('task_id')} is mapped itself")
+        raise _cannot_be_mapped(cls.__name__, Text("task_is_mapped", "itself", task_id=kwargs.get("task_id")))
 
 
 def _cannot_be_mapped(name: str, problem: str) -> WxaSpecError:

@@ -162,8 +162,8 @@ def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], 
     if action in ("get", "all") and texts:
         problems.append(problem("webviewdomain", texts, Text("domain_action_takes", "none", action=action)))
     if asked["domain_mode"] == "direct" and (register or action == "all"):
-        wrong = "on_platform_list_empty = 'register'" if register else "domain_action = 'all'"
-        problems.append(problem_at(wrong, Text("goes_not_with_direct")))
+        wrong = ("on_platform_list_empty", "register") if register else ("domain_action", "all")
+        problems.append(problem(*wrong, Text("goes_not_with_direct")))
     if register and action not in ("add", "set"):
         goes = Text("goes_with_add_or_set", action=repr(action))
         problems.append(problem("on_platform_list_empty", "register", goes))

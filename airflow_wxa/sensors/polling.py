@@ -122,12 +122,8 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
             return True
         if time.time() < self._end_time:
             return False
-        raise AirflowSensorTimeout(
-            f"{self.task_id} waited until its time was over\n"
-            f"  appid {self.appid}, last status {self._seen.outcome}\n"
-            "  nothing is lost: WeChat goes on, and so can this run\n"
-            "  clear this task to wait on, with a longer timeout if need be"
-        )
+        values = {"task_id": self.task_id, "appid": self.appid, "outcome": self._seen.outcome}
+        raise AirflowSensorTimeout(as_set(Text("wait_is_over", **values)))
 
     def _finish_or_defer(self, context: Context, interval: float | None = None) -> dict[str, Any]:
         interval = self.poke_interval if interval is None else interval

@@ -245,9 +245,9 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
         return [way.call(appid, part, lists) for part, lists in parts if any(lists.values())]
     unknown = [kind for kind in way.kinds if kind not in wanted and kind not in before]
     whole = {kind: wanted.get(kind, before.get(kind, frozenset())) for kind in way.kinds}
-    problems = [f"{kind}: WeChat does not tell what it holds, and set replaces all lists" for kind in unknown]
+    problems = [Text("list_is_not_told", kind=kind) for kind in unknown]
     if not any(whole.values()):
-        problems.append("this 'set' would delete every domain: use delete and name them")
+        problems.append(Text("set_would_delete_all"))
     if problems:
         raise WxaSpecError(
             Text("all_six_lists_must_be_named", endpoint=way.endpoint.name), problems, **way.endpoint.named(appid)

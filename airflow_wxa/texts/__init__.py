@@ -113,7 +113,7 @@ def _read(template: str, values: Mapping[str, Any], language: str) -> str:
     def said(value: Any) -> Any:
         if isinstance(value, list | tuple):
             between = templates(language).get("between") or templates(ENGLISH)["between"]
-            return str(values.get("between", between["what"])).join(str(said(each)) for each in value)
+            return str(said(values.get("between", between["what"]))).join(str(said(each)) for each in value)
         return in_language(value, language) if isinstance(value, str) else value
 
     return template.format_map({name: said(value) for name, value in values.items()})

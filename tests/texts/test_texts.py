@@ -143,6 +143,39 @@ def test_no_error_is_told_in_a_text_without_a_key() -> None:
     assert plain == {}
 
 
+def as_it_reads(node: ast.expr) -> str:
+    """Return a literal of several words with ``x`` in place of each value; ``""`` for anything else."""
+    match node:
+        case ast.Constant(value=str(text)) if " " in text:
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(each.value if isinstance(each, ast.Constant) else "x" for each in values)
+    return ""
+
+
+def problems_told() -> Iterator[tuple[str, ast.expr]]:
+    """Yield each expression that becomes a line of what is wrong with an input, with its place."""
+    for where, name, node in calls():
+        of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        if name in {"problem", "problem_at", "problem_with", "_say", "_refuse"} or of.endswith(("problems", "wrong")):
+            yield from ((where, each) for each in node.args)
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            names = {each.id for each in targets if isinstance(each, ast.Name)}
+            if names & {"problems", "wrong", "problem"} and (value := getattr(node, "value", None)) is not None:
+                yield from ((f"{module}:{node.lineno}", each) for each in ast.walk(value) if isinstance(each, ast.expr))
+
+
+def test_no_problem_of_an_input_is_told_in_a_text_without_a_key() -> None:
+    plain = {
+        where: said
+        for where, node in problems_told()
+        if len(re.findall("[a-z]{2,}", said := as_it_reads(node))) > 2 and in_language(said, "zh") == said
+    }
+    assert plain == {}
+
+
 #: Names of fields, of WeChat's or of ours, that stand in front of a value as they are.
 FIELD_NAMES = {"CSV", "action", "appid", "approvers", "auditid", "domains", "errcode", "host", "hosts", "limit"}
 FIELD_NAMES |= {"reserve", "rest", "status"}
