@@ -21,26 +21,22 @@ JPEG = b"\xff\xd8\xff\xe0 and more"
 
 #: What is said of an answer to ``release``, with its HTTP status → such answers.
 NO_ANSWERS = {
-    (502, "HTTP status 502 instead of 200"): [b"<html>502 Bad Gateway</html>"],
-    (302, "HTTP status 302 instead of 200"): [b""],
-    (204, "HTTP status 204 instead of 200"): [b""],
-    (500, "HTTP status 500 instead of 200"): [b'{"errcode":0}'],
+    **{
+        (status, f"HTTP status {status} instead of 200"): [body]
+        for status, body in ((502, b"<html>502 Bad Gateway</html>"), (302, b""), (204, b""), (500, b'{"errcode":0}'))
+    },
     (200, "an answer that is no JSON"): [
         b"", b" \n", b"<html>log in first</html>", b'{"errcode":0,"err', b'{"errcode":0}{"errcode":0}',
         b'\xff\xfe{"errcode"', b"\xef\xbb\xbf", b"[" * 100_000, b'{"errcode":' + b"9" * 5000 + b"}",
     ],
-    (200, "a JSON list instead of an object"): [b"[]"],
-    (200, "a JSON int instead of an object"): [b"0"],
-    (200, "a JSON str instead of an object"): [b'"ok"'],
-    (200, "a JSON NoneType instead of an object"): [b"null"],
-    (200, "a JSON bool instead of an object"): [b"true"],
-    (200, "errcode 'ok', which is no number"): [b'{"errcode":"ok"}'],
-    (200, "errcode True, which is no number"): [b'{"errcode":true}'],
-    (200, "errcode False, which is no number"): [b'{"errcode":false}'],
-    (200, "errcode 0.5, which is no number"): [b'{"errcode":0.5}'],
-    (200, "errcode nan, which is no number"): [b'{"errcode":NaN}'],
-    (200, "errcode [0], which is no number"): [b'{"errcode":[0]}'],
-    (200, "errcode {}, which is no number"): [b'{"errcode":{}}'],
+    **{
+        (200, f"a JSON {type(json.loads(each)).__name__} instead of an object"): [each]
+        for each in (b"[]", b"0", b'"ok"', b"null", b"true")
+    },
+    **{
+        (200, f"errcode {json.loads(each)!r}, which is no number"): [b'{"errcode":%s}' % each]
+        for each in (b'"ok"', b"true", b"false", b"0.5", b"NaN", b"[0]", b"{}")
+    },
 }  # fmt: skip
 #: Endpoint, answer, and the field that it cannot do without.
 INCOMPLETE = [
@@ -56,12 +52,6 @@ INCOMPLETE = [
     ("api_query_auth", b'{"authorization_info":{"expires_in":1}}', "authorization_info"),
     ("get_qrcode", b'{"errcode":0}', "an image"),
 ]
-NO_IMAGES = [
-    (200, b"", "neither an image nor JSON"),
-    (200, b"<html>", "neither an image nor JSON"),
-    (200, b"GIF89a", "neither an image nor JSON"),
-    (502, JPEG, "HTTP status 502"),
-]
 
 
 @each_row(
@@ -69,7 +59,8 @@ NO_IMAGES = [
     [
         *[("release", status, each, said) for (status, said), answers in NO_ANSWERS.items() for each in answers],
         *[(name, 200, content, f"an answer without {field}") for name, content, field in INCOMPLETE],
-        *[("get_qrcode", *row) for row in NO_IMAGES],
+        *[("get_qrcode", 200, each, "neither an image nor JSON") for each in (b"", b"<html>", b"GIF89a")],
+        ("get_qrcode", 502, JPEG, "HTTP status 502"),
     ],
 )
 def test_what_is_no_answer_of_an_endpoint_is_an_error(name: str, status: int, content: bytes, said: str) -> None:
@@ -83,12 +74,21 @@ def test_what_is_no_answer_of_an_endpoint_is_an_error(name: str, status: int, co
     assert f"bytes {len(content)}" in str(error)
 
 
+#: Endpoint → answers that are read as they stand.
+AS_THEY_STAND = {
+    "release": [b'{"errcode":""}', b'{"errcode":"0"}', b'{"errcode":0.0}'],
+    "get_auditstatus": [b'{"status":"reviewing"}'],
+    "setwebviewdomain": [b'{"webviewdomain":"https://a.b"}', b'{"webviewdomain":[]}'],
+    "modify_wxa_jump_domain": [b'{"testing_wxa_jump_h5_domain":["a.b"]}', b'{"testing_wxa_jump_h5_domain":""}'],
+    "get_effective_webviewdomain": [b'{"errcode":0}'],
+    "getversioninfo": [b'{"errcode":0}', b'{"exp_info":{}}'],
+    "queryquota": [b'{"rest":1,"limit":2,"new_field":{}}'],
+}
 LOOSE = [
+    *[(name, each, json.loads(each)) for name, answers in AS_THEY_STAND.items() for each in answers],
+    *[("setwebviewdomain", b'{"webviewdomain":%s}' % each, {}) for each in (b"null", b"{}", b'""')],
     ("release", b"{}", {}),
     ("release", b'{"errcode":null,"errmsg":null}', {}),
-    ("release", b'{"errcode":""}', {"errcode": ""}),
-    ("release", b'{"errcode":"0"}', {"errcode": "0"}),
-    ("release", b'{"errcode":0.0}', {"errcode": 0.0}),
     ("release", b'{"errcode":85052,"errcode":0}', {"errcode": 0}),
     ("release", b'\xef\xbb\xbf{"errcode":0}', {"errcode": 0}),
     ("release", b'\r\n{"errcode":0}\n\x00', {"errcode": 0}),
@@ -99,7 +99,6 @@ LOOSE = [
     ("submit_audit", b'{"auditid":7}', {"auditid": "7"}),
     ("get_auditstatus", b'{"status":"0","reason":[]}', {"status": 0}),
     ("get_auditstatus", b'{"status":2.0}', {"status": 2}),
-    ("get_auditstatus", b'{"status":"reviewing"}', {"status": "reviewing"}),
     (
         "get_latest_auditstatus",
         b'{"status":0,"auditid":1,"user_desc":7,"user_version":1.40,"submit_audit_time":"12"}',
@@ -107,21 +106,10 @@ LOOSE = [
     ),
     ("getversioninfo", b'{"exp_info":[],"release_info":{"release_desc":null}}', {"release_info": {}}),
     ("getversioninfo", b'{"exp_info":{"exp_time":"9","exp_desc":2}}', {"exp_info": {"exp_time": 9, "exp_desc": "2"}}),
-    ("setwebviewdomain", b'{"webviewdomain":"https://a.b"}', {"webviewdomain": "https://a.b"}),
-    ("setwebviewdomain", b'{"webviewdomain":null}', {}),
-    ("setwebviewdomain", b'{"webviewdomain":{}}', {}),
-    ("setwebviewdomain", b'{"webviewdomain":""}', {}),
     ("setwebviewdomain", b'{"webviewdomain":[1,null,[],"a.b"]}', {"webviewdomain": ["1", "a.b"]}),
     ("modify_wxa_jump_domain", b'{"testing_wxa_jump_h5_domain":{}}', {}),
-    ("modify_wxa_jump_domain", b'{"testing_wxa_jump_h5_domain":["a.b"]}', {"testing_wxa_jump_h5_domain": ["a.b"]}),
-    ("get_effective_webviewdomain", b'{"errcode":0}', {"errcode": 0}),
-    ("getversioninfo", b'{"errcode":0}', {"errcode": 0}),
-    ("getversioninfo", b'{"exp_info":{}}', {"exp_info": {}}),
-    ("setwebviewdomain", b'{"webviewdomain":[]}', {"webviewdomain": []}),
-    ("modify_wxa_jump_domain", b'{"testing_wxa_jump_h5_domain":""}', {"testing_wxa_jump_h5_domain": ""}),
     ("queryquota", b'{"rest":"8","limit":" 27 "}', {"rest": 8, "limit": 27}),
     ("queryquota", b'{"rest":"many","limit":{}}', {}),
-    ("queryquota", b'{"rest":1,"limit":2,"new_field":{}}', {"rest": 1, "limit": 2, "new_field": {}}),
     ("get_code_privacy_info", b'{"without_auth_list":["a",1]}', {"without_auth_list": ["a", "1"]}),
     (
         "api_component_token",
@@ -133,7 +121,7 @@ LOOSE = [
         b'{"authorization_info":{"authorizer_appid":"wx1","func_info":[{},{"funcscope_category":{"id":"18"}}]}}',
         {"authorization_info": {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}},
     ),
-]  # fmt: skip
+]
 
 
 @each_row("name, content, read", LOOSE)
@@ -144,20 +132,12 @@ def test_what_can_be_understood_is_taken_in(name: str, content: bytes, read: dic
 
 #: Endpoint, a refusal, and what of it stands in the error.
 REFUSALS = [
-    (
-        "submit_audit",
-        b'{"errcode":85009,"errmsg":"already\n\x01under audit rid: 1-2-3"}',
-        "errmsg already under audit, rid",
-    ),
+    ("submit_audit", b'{"errcode":85009,"errmsg":"a\n\x01sheet rid: 1-2-3"}', "errmsg a sheet, rid"),
     *[
         ("submit_audit", f'{{"errcode":85009,"errmsg":"under{control}audit"}}'.encode(), "errmsg under audit\n")
         for control in ("\\u0085", "\\u2028", "\\u202e", "\\u2066", "\\u0000\\u009f")
     ],
-    (
-        "release",
-        f'{{"errcode":-1,"errmsg":"{TOKEN.reveal()[:9]}\\u0000{TOKEN.reveal()[9:]}"}}'.encode(),
-        "errcode -1, errmsg ***\n",
-    ),
+    ("release", b'{"errcode":-1,"errmsg":"canary-to\\u0000ken-0123456789"}', "errcode -1, errmsg ***\n"),
     ("get_auditstatus", b'{"errcode":"85012","errmsg":null,"status":0}', "errcode 85012\n"),
     ("submit_audit", b'{"errcode":85020,"auditid":null}', "errcode 85020\n"),
     ("get_qrcode", b' {"errcode":-1,"errmsg":"system error"}', "get_qrcode refused"),
@@ -176,10 +156,7 @@ def test_a_refusal_is_read_on_one_line_before_anything_else_of_its_answer(name: 
     [
         (b"x" * 300_000, "bytes 300000"),
         (b'{"errcode":"' + b"x" * 299_986 + b'"}', "bytes 300000"),
-        *[
-            (b'{"errcode":%d,"errmsg":"%s"}' % (errcode, b"x" * 100_000), "more characters")
-            for errcode in (-1, 1234567)
-        ],
+        *[(b'{"errcode":%d,"errmsg":"%s"}' % (each, b"x" * 100_000), "more characters") for each in (-1, 1234567)],
     ],
 )
 def test_a_huge_answer_is_shown_by_its_beginning(content: bytes, said: str) -> None:

@@ -6,19 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.audit import (
-    AuditSheet,
-    AuditStatus,
-    get_auditstatus,
-    get_category,
-    get_latest_auditstatus,
-    get_material,
-    queryquota,
-    read_sheet,
-    submit_audit,
-    undocodeaudit,
-    withdrawals_left,
-)
+from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_material, read_sheet, undocodeaudit, withdrawals_left
 from airflow_wxa.api.call import Reply, read_reply
 from airflow_wxa.errors import WxaInputError
 from tests.tables import each_row
@@ -61,30 +49,6 @@ NULLS = dict.fromkeys(("reason", "screenshot", "ScreenShot", "user_version", "us
 def test_a_sheet_is_read_however_it_is_spelt(answer: dict[str, Any], read: dict[str, Any]) -> None:
     sheet = AuditSheet(**{"auditid": "7", "status": AuditStatus.DELAYED, **read})
     assert read_sheet(Reply({"status": 4, **answer}), "7") == sheet
-
-
-@each_row(
-    "call, body",
-    [
-        (submit_audit(APPID), {"privacy_api_not_use": False}),
-        (
-            submit_audit(APPID, version_desc="demo 1/1", privacy_api_not_use=True),
-            {"privacy_api_not_use": True, "version_desc": "demo 1/1"},
-        ),
-        (get_auditstatus(APPID, "1234567"), {"auditid": 1234567}),
-        (get_auditstatus(APPID, "old-id"), {"auditid": "old-id"}),
-        (get_material(APPID, "media-1"), {"media_id": "media-1"}),
-    ],
-)
-def test_a_body_holds_what_was_said_and_nothing_else(call: Any, body: dict[str, Any]) -> None:
-    assert call.body == body
-    assert call.content()
-
-
-@each_row("make", [get_latest_auditstatus, get_category, queryquota, undocodeaudit])
-def test_a_call_without_fields_is_a_get(make: Any) -> None:
-    call = make(APPID)
-    assert (call.endpoint.method, call.appid, call.content()) == ("GET", APPID, None)
 
 
 def test_a_withdrawal_is_a_write_although_it_is_a_get_and_only_the_newest_attempt_may_send_it() -> None:

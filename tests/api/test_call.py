@@ -7,13 +7,66 @@ from typing import Any
 
 import pytest
 
+from airflow_wxa.api import audit, code, server_domain, webview_domain
 from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from tests.tables import each_row
 
 APPID = "wx0000000000000001"
+A, B = (webview_domain.WebviewDomain(f"{name}.example.com") for name in "ab")
+VERSION = code.CodeVersion.of(APPID, 47, "1.4.0")
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
+
+
+ONE_LIST = {"action": "set", **{kind: [] for kind in server_domain.SERVER_KINDS}, "requestdomain": [A.origin]}
+SENT = {"template_id": 47, "ext_json": VERSION.sent_ext_json, "user_version": "1.4.0"}
+#: The endpoint that a function is named after, its arguments, and the body that is sent; ``None``: it is a GET.
+MADE: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
+    ("submit_audit", (APPID,), {}, {"privacy_api_not_use": False}),
+    ("submit_audit", (APPID,), {"version_desc": "d"}, {"privacy_api_not_use": False, "version_desc": "d"}),
+    ("submit_audit", (APPID,), {"privacy_api_not_use": True}, {"privacy_api_not_use": True}),
+    ("get_auditstatus", (APPID, "1234567"), {}, {"auditid": 1234567}),
+    ("get_auditstatus", (APPID, "old-id"), {}, {"auditid": "old-id"}),
+    ("get_material", (APPID, "media-1"), {}, {"media_id": "media-1"}),
+    *[(name, (APPID,), {}, None) for name in ("get_latest_auditstatus", "get_category", "queryquota", "undocodeaudit")],
+    *[(name, (APPID,), {}, None) for name in ("get_page", "get_qrcode", "get_code_privacy_info")],
+    *[(name, (APPID,), {}, {}) for name in ("getversioninfo", "release", "get_effective_webviewdomain")],
+    ("commit", (VERSION, "release 1.4.0"), {}, SENT | {"user_desc": f"release 1.4.0 {VERSION.mark}"}),
+    # A Mini Program's list travels as an array of origins; six lists of server domains travel together.
+    ("setwebviewdomain", (APPID, None, [B, A]), {}, {}),
+    ("setwebviewdomain", (APPID, "get", [B, A]), {}, {"action": "get"}),
+    *[
+        ("setwebviewdomain", (APPID, action, [B, A]), {}, {"action": action, "webviewdomain": [A.origin, B.origin]})
+        for action in ("add", "delete", "set")
+    ],
+    ("modify_domain", (APPID, "get"), {}, {"action": "get"}),
+    ("modify_domain", (APPID, "set", {"requestdomain": frozenset({A.origin})}), {}, ONE_LIST),
+    # The platform's lists travel as bare hosts joined by semicolons, published together unless it is said otherwise.
+    ("modify_wxa_jump_domain", ("get",), {}, {"action": "get"}),
+    (
+        "modify_wxa_jump_domain",
+        ("add", [B.host, A.host]),
+        {},
+        {"action": "add", "wxa_jump_h5_domain": f"{A.host};{B.host}", "is_modify_published_together": True},
+    ),
+    (
+        "modify_wxa_server_domain",
+        ("add", ["b.org", "a.org"]),
+        {"published": False},
+        {"action": "add", "wxa_server_domain": "a.org;b.org", "is_modify_published_together": False},
+    ),
+]
+
+
+@each_row("name, given, named, body", MADE)
+def test_a_call_goes_to_its_endpoint_with_its_fields_alone(name: str, given: Any, named: Any, body: Any) -> None:
+    (make,) = {vars(room)[name] for room in (audit, code, server_domain, webview_domain) if name in vars(room)}
+    call = make(*given, **named)
+    assert (call.endpoint.name, call.endpoint.method) == (name, "GET" if body is None else "POST")
+    assert call.appid == (None if call.endpoint.token is TokenKind.PLATFORM else APPID)
+    assert json.loads(call.content() or b"null") == body
 
 
 #: Endpoint, body, and what is said of it.

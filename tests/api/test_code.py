@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
+from airflow_wxa.api import code
 from airflow_wxa.api.audit import AuditSheet, AuditStatus
 from airflow_wxa.api.call import Reply, body_schema
-from airflow_wxa.api.code import (
-    CodeVersion,
-    OnlineVersion,
-    TrialVersion,
-    commit,
-    get_code_privacy_info,
-    get_page,
-    get_qrcode,
-    getversioninfo,
-    is_text,
-    read_version_info,
-    release,
-    user_desc_problems,
-    version_problems,
-)
-from airflow_wxa.api.webview_domain import get_effective_webviewdomain
+from airflow_wxa.api.code import CodeVersion, OnlineVersion, TrialVersion, read_version_info
 from airflow_wxa.errors import WxaSpecError
 from tests.tables import each_row
 
@@ -116,9 +101,11 @@ def test_a_description_that_ends_within_our_mark_is_cut_off(length: int, cut: bo
 
 @each_row("user_desc", [VERSION.mark, "spring sale [wxa:00000000] again", "[wxa:", "half \ud800", 7])
 def test_a_description_of_ones_own_is_any_text_without_a_mark(user_desc: Any) -> None:
-    (problem,) = user_desc_problems(user_desc)
+    (problem,) = code.user_desc_problems(user_desc)
     assert problem.startswith("user_desc = ")
-    assert [fine for fine in ("", "release", "[wxa", "WXA: [1]", "发布 \U0001f600") if user_desc_problems(fine)] == []
+    assert [
+        fine for fine in ("", "release", "[wxa", "WXA: [1]", "发布 \U0001f600") if code.user_desc_problems(fine)
+    ] == []
 
 
 @each_row(
@@ -140,17 +127,6 @@ def test_ext_json_travels_as_canonical_text_with_the_appid_in_it() -> None:
     assert version.sent_ext_json == (
         '{"ext":{},"extAppid":"wx0000000000000001","window":{"navigationBarTitleText":"店"}}'
     )
-
-
-def test_commit_sends_template_id_as_a_number_and_the_marked_description() -> None:
-    call = commit(VERSION, "release 1.4.0")
-    assert (call.endpoint.name, call.appid) == ("commit", APPID)
-    assert json.loads(call.content() or b"") == {
-        "template_id": 47,
-        "ext_json": VERSION.sent_ext_json,
-        "user_version": "1.4.0",
-        "user_desc": f"release 1.4.0 {VERSION.mark}",
-    }
 
 
 #: Field → values that cannot be right, and what is said of each.
@@ -178,7 +154,7 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
 
 @each_row("field, value, said", [(field, *row) for field, rows in WRONG.items() for row in rows])
 def test_a_part_that_cannot_be_right_is_named(field: str, value: Any, said: str) -> None:
-    (problem,) = version_problems(**PARTS | {field: value})
+    (problem,) = code.version_problems(**PARTS | {field: value})
     assert said in problem
 
 
@@ -198,12 +174,7 @@ def test_all_parts_are_reported_together() -> None:
 
 
 def test_unknown_keys_of_ext_json_pass() -> None:
-    assert version_problems(APPID, 47, "1", {"newInTheseDays": {"a": [1, None, True]}}) == []
-
-
-@each_row("value, said", [("text", True), ("", True), ("店", True), ("\ud800", False), (b"", False), (None, False)])
-def test_a_text_is_what_utf_8_can_say(value: Any, said: bool) -> None:
-    assert is_text(value) is said
+    assert code.version_problems(APPID, 47, "1", {"newInTheseDays": {"a": [1, None, True]}}) == []
 
 
 EXP = {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": "trial"}
@@ -227,18 +198,3 @@ def test_both_slots_are_read_and_what_wechat_leaves_out_is_empty(answer: Any, tr
     info = read_version_info(Reply(answer))
     assert info.trial == (TrialVersion(*trial) if trial else None)
     assert info.online == (OnlineVersion(*online) if online else None)
-
-
-@each_row(
-    "call, name, content",
-    [
-        (getversioninfo(APPID), "getversioninfo", b"{}"),
-        (release(APPID), "release", b"{}"),
-        (get_effective_webviewdomain(APPID), "get_effective_webviewdomain", b"{}"),
-        (get_page(APPID), "get_page", None),
-        (get_qrcode(APPID), "get_qrcode", None),
-        (get_code_privacy_info(APPID), "get_code_privacy_info", None),
-    ],
-)
-def test_a_call_without_fields_sends_an_empty_object_or_is_a_get(call: Any, name: str, content: bytes | None) -> None:
-    assert (call.endpoint.name, call.appid, call.content()) == (name, APPID, content)

@@ -14,21 +14,7 @@ import pytest
 from wechatpy.crypto import WeChatCrypto  # type: ignore[import-untyped]
 
 from airflow_wxa.api import push
-from airflow_wxa.api.push import (
-    MAX_PUSH_BYTES,
-    AuditResult,
-    Authorised,
-    Envelope,
-    Ignored,
-    PushKeys,
-    PushRefusedError,
-    Refusal,
-    Ticket,
-    Unauthorised,
-    decrypt,
-    read_authorisation_event,
-    read_message_event,
-)
+from airflow_wxa.api.push import Envelope, PushKeys, Refusal
 from airflow_wxa.api.redaction import Secret
 from tests import sealing
 from tests.tables import each_row
@@ -48,13 +34,13 @@ def sealed(text: str = TEXT, keys: PushKeys = KEYS) -> Envelope:
 
 
 def refused(read: Callable[[], object]) -> Refusal:
-    with pytest.raises(PushRefusedError) as raised:
+    with pytest.raises(push.PushRefusedError) as raised:
         read()
     return raised.value.reason
 
 
 def refusal(envelope: Envelope, keys: PushKeys = KEYS, now: float = NOW) -> Refusal:
-    return refused(lambda: decrypt(keys, envelope, now=now))
+    return refused(lambda: push.decrypt(keys, envelope, now=now))
 
 
 def signed(encrypted: str) -> Envelope:
@@ -96,7 +82,7 @@ def test_a_thousand_pushes_that_wechatpy_encrypted_are_opened() -> None:
         signature = re.search(r"<MsgSignature><!\[CDATA\[(\w+)", body)
         assert signature is not None
         envelope = Envelope(signature[1], str(NOW), nonce, body.encode())
-        assert decrypt(PushKeys(platform, Secret(token), Secret(key)), envelope, now=NOW) == xml
+        assert push.decrypt(PushKeys(platform, Secret(token), Secret(key)), envelope, now=NOW) == xml
 
 
 # Keys, time and tampering -----------------------------------------------------------------------------------------
@@ -104,13 +90,13 @@ def test_a_thousand_pushes_that_wechatpy_encrypted_are_opened() -> None:
 
 def test_the_previous_key_still_opens() -> None:
     changed = PushKeys(PLATFORM, Secret(TOKEN), Secret(OTHER_KEY), Secret(AES_KEY))
-    assert decrypt(changed, sealed(), now=NOW) == TEXT
-    assert decrypt(changed, sealed(keys=changed), now=NOW) == TEXT
+    assert push.decrypt(changed, sealed(), now=NOW) == TEXT
+    assert push.decrypt(changed, sealed(keys=changed), now=NOW) == TEXT
 
 
 @each_row("good, stale", [(0, 86400), (600, 601), (-600, -601)])
 def test_a_push_of_the_last_or_next_ten_minutes_is_good(good: int, stale: int) -> None:
-    assert decrypt(KEYS, sealed(), now=NOW + good) == TEXT
+    assert push.decrypt(KEYS, sealed(), now=NOW + good) == TEXT
     assert refusal(sealed(), now=NOW + stale) is Refusal.STALE
 
 
@@ -161,7 +147,7 @@ CHANGED: dict[Refusal, list[dict[str, Any]]] = {
         *[{"msg_signature": each} for each in ("", "0" * 40, "签名", sealed().msg_signature.upper())],
         {"timestamp": str(NOW + 1)}, {"timestamp": ""}, {"nonce": "other"}, {"nonce": ""},
     ],
-    Refusal.OVERSIZED: [{"body": b"<" * (MAX_PUSH_BYTES + 1)}],
+    Refusal.OVERSIZED: [{"body": b"<" * (push.MAX_PUSH_BYTES + 1)}],
     Refusal.MALFORMED: [
         {"body": body}
         for body in (
@@ -201,7 +187,7 @@ INSIDES = {
 
 @each_row("plain, reason", [(plain, reason) for reason, rows in INSIDES.items() for plain in rows])
 def test_a_signed_push_with_an_impossible_inside_is_refused(plain: bytes, reason: Refusal) -> None:
-    assert decrypt(KEYS, signed_plain(padded(GOOD)), now=NOW) == TEXT
+    assert push.decrypt(KEYS, signed_plain(padded(GOOD)), now=NOW) == TEXT
     assert refusal(signed_plain(plain)) is reason
 
 
@@ -215,14 +201,14 @@ def test_a_signed_push_that_is_no_ciphertext_is_malformed(encrypted: str) -> Non
 
 @each_row("reason", Refusal)
 def test_a_refusal_names_rule_and_remedy_and_nothing_of_the_push(reason: Refusal) -> None:
-    lines = str(PushRefusedError(reason)).splitlines()
+    lines = str(push.PushRefusedError(reason)).splitlines()
     assert lines[0] == f"push refused: {reason}"
     assert len(lines) == 4
 
 
 def test_nothing_shows_a_secret() -> None:
-    ticket = Ticket(NOW, Secret("canary-ticket"))
-    shown = repr([KEYS, sealed(), ticket, Authorised("authorized", NOW, APPID, Secret("canary-code"))])
+    ticket = push.Ticket(NOW, Secret("canary-ticket"))
+    shown = repr([KEYS, sealed(), ticket, push.Authorised("authorized", NOW, APPID, Secret("canary-code"))])
     assert [secret for secret in (TOKEN, AES_KEY, "canary", "Encrypt") if secret in shown] == []
 
 
@@ -249,52 +235,52 @@ def text_of(content: str) -> str:
 
 
 def from_message_url(text: str) -> object:
-    return read_message_event(text, now=NOW)
+    return push.read_message_event(text, now=NOW)
 
 
 def from_authorisation_url(text: str) -> object:
-    return read_authorisation_event(text, PLATFORM, now=NOW)
+    return push.read_authorisation_event(text, PLATFORM, now=NOW)
 
 
 #: What is read of a push to the authorisation URL.
 TOLD = [
-    (event("component_verify_ticket", ComponentVerifyTicket="ticket@@@1"), Ticket(NOW, Secret("ticket@@@1"))),
-    (event("authorized", **CODE), Authorised("authorized", NOW, APPID, Secret("code@@@1"))),
-    (event("updateauthorized", **CODE), Authorised("updateauthorized", NOW, APPID, Secret("code@@@1"))),
-    (event("unauthorized", AuthorizerAppid=APPID), Unauthorised(NOW, APPID)),
+    (event("component_verify_ticket", ComponentVerifyTicket="ticket@@@1"), push.Ticket(NOW, Secret("ticket@@@1"))),
+    (event("authorized", **CODE), push.Authorised("authorized", NOW, APPID, Secret("code@@@1"))),
+    (event("updateauthorized", **CODE), push.Authorised("updateauthorized", NOW, APPID, Secret("code@@@1"))),
+    (event("unauthorized", AuthorizerAppid=APPID), push.Unauthorised(NOW, APPID)),
     (
         event("notify_third_fasteregister", appid=APPID, status=0, auth_code="code@@@1", info="<name>n</name>"),
-        Authorised("notify_third_fasteregister", NOW, APPID, Secret("code@@@1")),
+        push.Authorised("notify_third_fasteregister", NOW, APPID, Secret("code@@@1")),
     ),
-    (event("notify_third_fasteregister", appid=APPID, status=89251, auth_code=""), Ignored()),
-    (event("notify_third_fasteregister", appid=APPID), Ignored()),
-    (event("order_path_audit_result_notify"), Ignored()),
-    (xml(InfoType="something new"), Ignored()),
-    (xml(), Ignored()),
+    (event("notify_third_fasteregister", appid=APPID, status=89251, auth_code=""), push.Ignored()),
+    (event("notify_third_fasteregister", appid=APPID), push.Ignored()),
+    (event("order_path_audit_result_notify"), push.Ignored()),
+    (xml(InfoType="something new"), push.Ignored()),
+    (xml(), push.Ignored()),
 ]
 #: Likewise to the message URL, where what a visitor writes is nothing to us.
 AUDITED = [
-    (audit("weapp_audit_success", SuccTime=NOW), AuditResult(NOW, GH, "weapp_audit_success")),
+    (audit("weapp_audit_success", SuccTime=NOW), push.AuditResult(NOW, GH, "weapp_audit_success")),
     (
         audit("weapp_audit_fail", Reason="<![CDATA[1: name<br>2: <b>page</b><br/>]]>", ScreenShot="mediaA|mediaB|"),
-        AuditResult(NOW, GH, "weapp_audit_fail", "1: name\n2: <b>page</b>", ("mediaA", "mediaB")),
+        push.AuditResult(NOW, GH, "weapp_audit_fail", "1: name\n2: <b>page</b>", ("mediaA", "mediaB")),
     ),
     (
         audit("weapp_audit_delay", Reason="needs more time", DelayTime=NOW),
-        AuditResult(NOW, GH, "weapp_audit_delay", "needs more time"),
+        push.AuditResult(NOW, GH, "weapp_audit_delay", "needs more time"),
     ),
     (
         audit("weapp_audit_fail", ScreenShot="mediaA").replace("</ScreenShot>", "</SceenShot>"),
-        AuditResult(NOW, GH, "weapp_audit_fail", "", ("mediaA",)),
+        push.AuditResult(NOW, GH, "weapp_audit_fail", "", ("mediaA",)),
     ),
     (
         audit("weapp_audit_fail", Reason="<![CDATA[no\x08 login]]>"),  # XML cannot hold it
-        AuditResult(NOW, GH, "weapp_audit_fail", "no login"),
+        push.AuditResult(NOW, GH, "weapp_audit_fail", "no login"),
     ),
-    (audit("user_enter_tempsession"), Ignored()),
-    (event("component_verify_ticket", ComponentVerifyTicket="forged"), Ignored()),
+    (audit("user_enter_tempsession"), push.Ignored()),
+    (event("component_verify_ticket", ComponentVerifyTicket="forged"), push.Ignored()),
     *[
-        (text_of(content.format(each)), Ignored())
+        (text_of(content.format(each)), push.Ignored())
         for content in ("<![CDATA[{}]]>", "{}")
         for each in (
             "hello",
@@ -323,7 +309,7 @@ def test_an_event_is_read_and_a_visitors_text_is_none(read: Callable[[str], obje
 def test_bytes_that_are_no_text_do_not_refuse_a_visitors_message() -> None:
     plain = text_of("x").encode().replace(b"x</", b"\xff\xfe</")
     content = os.urandom(16) + len(plain).to_bytes(4, "big") + plain + PLATFORM.encode()
-    assert from_message_url(decrypt(KEYS, signed_plain(padded(content)), now=NOW)) == Ignored()
+    assert from_message_url(push.decrypt(KEYS, signed_plain(padded(content)), now=NOW)) == push.Ignored()
 
 
 @each_row("age", [-601, 601, 30 * 86400])
@@ -332,9 +318,9 @@ def test_a_push_is_as_old_as_its_content_says(age: int) -> None:
     now = NOW + age
     recorded = sealing.sealed(KEYS, event("unauthorized", AuthorizerAppid=APPID), timestamp=NOW, nonce=str(now))
     replayed = replace(recorded, timestamp=recorded.nonce, nonce=recorded.timestamp)
-    text = decrypt(KEYS, replayed, now=now)
-    assert refused(lambda: read_authorisation_event(text, PLATFORM, now=now)) is Refusal.STALE
-    assert refused(lambda: read_message_event(audit("weapp_audit_fail"), now=now)) is Refusal.STALE
+    text = push.decrypt(KEYS, replayed, now=now)
+    assert refused(lambda: push.read_authorisation_event(text, PLATFORM, now=now)) is Refusal.STALE
+    assert refused(lambda: push.read_message_event(audit("weapp_audit_fail"), now=now)) is Refusal.STALE
 
 
 GONE, REJECTED = event("unauthorized"), audit("weapp_audit_fail")

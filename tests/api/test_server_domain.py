@@ -7,14 +7,7 @@ import json
 import pytest
 
 from airflow_wxa.api.call import Call, read_reply
-from airflow_wxa.api.server_domain import (
-    SERVER_KINDS,
-    bare_hosts,
-    lists_in,
-    modify_domain,
-    modify_wxa_server_domain,
-    parse_server_domains,
-)
+from airflow_wxa.api.server_domain import bare_hosts, lists_in, parse_server_domains
 from airflow_wxa.errors import WxaInputError, WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.tables import each_row
@@ -50,17 +43,6 @@ def test_every_problem_is_named_at_once() -> None:
         "api.weixin.qq.com", ":70000", "'domain'",
     ):  # fmt: skip
         assert any(named in problem for problem in refused.value.problems), named
-
-
-def test_a_write_sends_all_six_lists_and_a_read_none() -> None:
-    body = modify_domain(APPID, "set", {"requestdomain": frozenset({"https://a.example.com"})}).body
-    assert body == {"action": "set", **{kind: [] for kind in SERVER_KINDS}, "requestdomain": ["https://a.example.com"]}
-    assert modify_domain(APPID, "get").body == {"action": "get"}
-    assert modify_wxa_server_domain("add", ["b.org", "a.org"], published=False).body == {
-        "action": "add",
-        "wxa_server_domain": "a.org;b.org",
-        "is_modify_published_together": False,
-    }
 
 
 def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_empty() -> None:

@@ -5,20 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.webview_domain import (
-    ACTIONS,
-    Action,
-    WebviewDomain,
-    modify_wxa_jump_domain,
-    normalised_hosts,
-    normalised_origins,
-    parse_origins,
-    read_hosts,
-    read_origins,
-    remaining,
-    setwebviewdomain,
-    warning_of_many,
-)
+from airflow_wxa.api import webview_domain as domains
+from airflow_wxa.api.webview_domain import Action, WebviewDomain
 from airflow_wxa.errors import WxaSpecError
 from tests.tables import each_row
 
@@ -47,7 +35,7 @@ def test_an_origin_is_read_and_normalised(text: str, host: str) -> None:
     domain = WebviewDomain.parse(text)
     assert (domain.host, domain.origin) == (host, f"https://{host}")
     assert WebviewDomain.parse(domain.origin) == domain
-    assert read_origins([text])[1] == []
+    assert domains.read_origins([text])[1] == []
 
 
 #: Reason → texts that name no business domain.
@@ -97,7 +85,7 @@ def test_what_is_no_business_domain_is_refused_by_name_and_reason(text: str, sai
     (problem,) = problems(lambda: WebviewDomain.parse(text))
     assert said in problem
     assert problem.startswith(repr(text)[:400])
-    assert read_origins([text]) == ((), [problem])
+    assert domains.read_origins([text]) == ((), [problem])
 
 
 @each_row("value", NO_TEXTS)
@@ -117,20 +105,20 @@ def test_a_huge_text_is_refused_in_a_short_message() -> None:
 
 def test_all_problems_of_a_list_are_reported_together_and_good_entries_are_not() -> None:
     with pytest.raises(WxaSpecError, match=r"https://developers\.weixin\.qq\.com/") as raised:
-        parse_origins(["m.example.com", "https://good.example.com", 7, "https://1.2.3.4"])
+        domains.parse_origins(["m.example.com", "https://good.example.com", 7, "https://1.2.3.4"])
     assert len(raised.value.problems) == 3
     assert "good" not in str(raised.value)
 
 
 def test_a_list_is_sorted_and_holds_each_domain_once() -> None:
-    assert parse_origins(["https://b.example.com", "https://A.example.com/", "https://a.example.com"]) == (A, B)
-    assert parse_origins([]) == ()
+    assert domains.parse_origins(["https://b.example.com", "https://A.example.com/", "https://a.example.com"]) == (A, B)
+    assert domains.parse_origins([]) == ()
 
 
 @each_row("text", ["https://m.example.com", "['https://m.example.com']"])
 def test_one_text_in_place_of_a_list_is_refused_once_and_not_by_letter(text: str) -> None:
     said = f"webviewdomain = {text!r}: must be a list of texts, not one text"
-    assert problems(lambda: parse_origins(text)) == (said,)
+    assert problems(lambda: domains.parse_origins(text)) == (said,)
 
 
 @each_row(
@@ -148,18 +136,18 @@ def test_a_domain_is_covered_by_itself_or_a_parent(platform: list[str], covered:
 
 @each_row("host, said", [(host, said) for said, hosts in NO_HOSTS.items() for host in hosts])
 def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str) -> None:
-    (problem,) = read_hosts([host])[1]
+    (problem,) = domains.read_hosts([host])[1]
     assert problem.startswith(repr(host))
     assert said in problem
 
 
 def test_a_bare_host_has_no_problem() -> None:
-    assert read_hosts(["m.example.com", "M.Example.com", "例子.中国"])[1] == []
+    assert domains.read_hosts(["m.example.com", "M.Example.com", "例子.中国"])[1] == []
 
 
 def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
     entries = ["https://A.example.com/", "https://a.example.com", "https://b.example.com"]
-    assert normalised_origins(entries) == {A.origin, B.origin}
+    assert domains.normalised_origins(entries) == {A.origin, B.origin}
 
 
 @each_row(
@@ -170,15 +158,15 @@ def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
     ],
 )  # fmt: skip
 def test_an_entry_of_either_list_means_its_host_however_it_is_written(entry: str) -> None:
-    assert normalised_hosts(entry) == normalised_hosts([entry]) == {A.host}
-    assert normalised_origins(entry) == normalised_origins([entry]) == {A.origin}
-    assert A.covered_by(normalised_hosts([entry]))
+    assert domains.normalised_hosts(entry) == domains.normalised_hosts([entry]) == {A.host}
+    assert domains.normalised_origins(entry) == domains.normalised_origins([entry]) == {A.origin}
+    assert A.covered_by(domains.normalised_hosts([entry]))
 
 
 @pytest.mark.parametrize("entry", ["*.example.com", "127.0.0.1", "https://", "localhost", "a.example.com/path", "☃"])
 def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert normalised_hosts([entry, "b.example.com"]) == {B.host}
-    assert normalised_origins([entry, "b.example.com"]) == {B.origin}
+    assert domains.normalised_hosts([entry, "b.example.com"]) == {B.host}
+    assert domains.normalised_origins([entry, "b.example.com"]) == {B.origin}
     assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
 
 
@@ -193,7 +181,7 @@ def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.Log
     ],
 )
 def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str]) -> None:
-    assert normalised_hosts(entries) == hosts
+    assert domains.normalised_hosts(entries) == hosts
 
 
 @each_row(
@@ -210,37 +198,16 @@ def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str])
     ],
 )
 def test_done_means_by_action(action: Action, actual: set[str], left: list[str]) -> None:
-    assert remaining(action, [A, B], actual) == left
+    assert domains.remaining(action, [A, B], actual) == left
 
 
 @each_row("platform, left", [({A.host}, []), ({A.host, B.host}, [B.origin]), (None, [])])
 def test_without_action_done_means_that_the_platform_list_is_covered(platform: Any, left: list[str]) -> None:
-    assert remaining(None, [], {A.origin}, platform) == left
-
-
-def test_a_mini_programs_list_travels_as_an_array_of_origins() -> None:
-    assert ACTIONS == ("add", "delete", "set", "get", None)
-    for action in ACTIONS:
-        call = setwebviewdomain(APPID, action, [B, A])
-        wanted = {} if action in {"get", None} else {"webviewdomain": [A.origin, B.origin]}
-        assert (call.endpoint.name, call.appid) == ("setwebviewdomain", APPID)
-        assert call.body == wanted | ({"action": action} if action else {})
-        assert call.content()
-
-
-def test_the_platform_list_travels_as_bare_hosts_joined_by_semicolons_and_published_together() -> None:
-    call = modify_wxa_jump_domain("add", [B.host, A.host])
-    assert call.appid is None
-    assert call.body == {
-        "action": "add",
-        "wxa_jump_h5_domain": "a.example.com;b.example.com",
-        "is_modify_published_together": True,
-    }
-    assert modify_wxa_jump_domain("get").body == {"action": "get"}
+    assert domains.remaining(None, [], {A.origin}, platform) == left
 
 
 @each_row("many, warns", [(0, False), (100, False), (101, True), (300, True)])
 def test_more_domains_than_the_lowest_limit_warn_and_do_not_refuse(many: int, warns: bool) -> None:
-    warning = warning_of_many([WebviewDomain(f"m{number}.example.com") for number in range(many)])
+    warning = domains.warning_of_many([WebviewDomain(f"m{number}.example.com") for number in range(many)])
     assert warning.startswith(f"{many} business domains" if warns else "")
     assert ("89029 decides" in warning) is bool(warning) is warns
