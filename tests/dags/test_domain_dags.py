@@ -1,10 +1,13 @@
-"""The DAGs for domains alone: Mini Programs' business domains, the platform's list, and drift."""
+"""The DAGs for domains alone: Mini Programs' business domains, the platform's list, drift, files."""
 
+import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_wxa.dags import fleet_files
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
@@ -163,3 +166,18 @@ def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(shop: Shop) -> 
     assert {each.body.get("action") for each in shop.journal if "set" in each.path} == {"get"}
     every = succeeded(run_dag(domain_drift_dag()))  # all that have a fixed token
     assert [row["appid"] for row in every.xcoms["compare_domains"]] == [APPID]
+
+
+def test_a_rerun_manifest_beside_the_logs_is_for_its_owner_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
+    monkeypatch.setattr(fleet_files, "rerun_manifest", lambda *_: "apps: []")
+    monkeypatch.setattr(fleet_files, "outcomes_csv", lambda *_: ["appid\n"])
+    run: Any = SimpleNamespace(dag_id="wxa_fleet_release", run_id="spring", key=None)
+    fleets: Any = SimpleNamespace(apps=lambda _: [])
+    for _ in range(2):
+        fleet_files.write_files(run, fleets)
+    (rerun,) = tmp_path.rglob("rerun.yaml")
+    assert rerun.read_text() == "apps: []"
+    assert stat.S_IMODE(rerun.stat().st_mode) == 0o600
