@@ -222,9 +222,9 @@ DAG_ARGS: Final[dict[str, Any]] = {
     "auto_register": False,
     "disable_bundle_versioning": True,
 }
-NO_DAG_ARGS: Final = (
-    *("schedule_interval", "timetable", "concurrency", "default_view", "sla_miss_callback", "task_group", "override"),
-)
+NO_DAG_ARGS: Final = {
+    *("schedule_interval", "timetable", "concurrency", "default_view", "sla_miss_callback", "task_group", "override")
+}
 
 
 @all_factories

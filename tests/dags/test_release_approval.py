@@ -109,22 +109,6 @@ def test_a_forged_xcom_and_a_mark_release_nothing_and_the_ledger_names_the_attem
     assert (attempt.task.task_id, attempt.result, attempt.after["outcome"]) == ("release", "refused", "stopped")
 
 
-@pytest.mark.parametrize(
-    ("task_id", "change", "named"),
-    [
-        ("submit_audit", {"auditid": "999"}, "auditid '999', approved was"),
-        ("configure_domains", {"outcome": "individual", "errcode": 89231}, "no business domains, this one has"),
-    ],
-)
-def test_what_changed_between_approval_and_release_is_named_and_not_released(
-    shop: Shop, task_id: str, change: dict[str, Any], named: str
-) -> None:
-    run = asked()
-    run.be_answered("Approve")
-    run.write_xcom(task_id, run.xcom(task_id) | change)
-    assert named in refused(run, shop)
-
-
 def test_a_cleared_question_is_asked_again_while_its_facts_are_the_same_and_fails_at_once_when_they_are_not(
     shop: Shop,
 ) -> None:

@@ -101,16 +101,6 @@ def test_the_question_begins_with_what_goes_offline_and_its_answer_is_about_no_o
         assert run.xcom("verify_release")["lost"] == [H5], run.errors
 
 
-def test_server_domains_likewise(shop: Shop) -> None:
-    api = {"requestdomain": ["https://api.merchant.example:8443"]}
-    shop.account.mp_webviewdomain, shop.account.effective_webviewdomain = [], []
-    shop.account.mp_domain, shop.account.effective_domain = dict(api), dict(api)
-    said = failure(shop.walk(), "configure_domains")
-    assert "goes offline requestdomain https://api.merchant.example:8443" in said
-    assert shop.accepted["/wxa/commit"] == 0
-    assert shop.release(**LEAVE).xcoms["verify_release"]["lost_servers"] == api
-
-
 # Direct mode: past the platform's list, and never a second set -------------------------------------------------------
 
 

@@ -30,32 +30,29 @@ from airflow_wxa.sandbox.testing import (
     one_merchant,
 )
 from airflow_wxa.store import Store
-from tests.airflow_session import ROOT, Release
+from tests.airflow_session import ROOT
+from tests.dags.worlds import PLATFORM_LIST, REGISTER, Shop, failure
 from tests.store.databases import new_postgresql_database
 
 BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
 PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Server:
     """A token server in a process of its own.
 
     :param url: its ``token_url``.
-    :param log: the file of its audit lines; those of a test begin at ``since``.
+    :param log: the file of its audit lines.
     :param worker: the environment of a worker beside it, which has none of its keys.
     """
 
     url: str
     log: Path
     worker: Mapping[str, str]
-    since: int = 0
-
-    def said(self) -> str:
-        return self.log.read_text()[self.since :]
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def ask(self, bearer: str = BEARER, **asked: str) -> httpx.Response:
         query = {"kind": "authorizer_access_token", "component_appid": COMPONENT_APPID, "appid": APPID} | asked
@@ -89,7 +86,7 @@ def running(wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
             "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
         }
         with (
-            log.open("w") as sink,
+            log.open("a") as sink,
             subprocess.Popen(command, env=environment, stdout=sink, stderr=subprocess.PIPE, text=True) as process,
         ):
             try:
@@ -109,11 +106,11 @@ def running(wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
 def server(
     wxa_default: RunningSandbox, wechat: RunningSandbox, running: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
-    """Make this process a worker beside the token server."""
+    """Make this process a worker beside the token server, of which nothing is noted yet."""
     for name, value in running.worker.items():
         monkeypatch.setenv(name, value)
     wechat.journal.clear()
-    running.since = len(running.log.read_text())
+    os.truncate(running.log, 0)
     return running
 
 
@@ -132,10 +129,8 @@ def narrow(owner_url: str) -> str:
     return re.sub(r"//[^@]*@", f"//{role}@", owner_url)
 
 
-def test_a_worker_without_keys_releases(release: Release, server: Server) -> None:
-    run = release()
-    assert run.state == "success", run.errors
-    assert run.xcoms["release"]["outcome"] == "released"
+def test_a_worker_without_keys_releases(shop: Shop, server: Server) -> None:
+    assert shop.release().xcoms["release"]["outcome"] == "released"
     assert [each.endpoint for each in open_ledger().entries(appid=APPID) if each.endpoint == "release"] == ["release"]
     given = {(line["kind"], line["appid"], line["status"]) for line in server.lines() if "kind" in line}
     assert ("authorizer_access_token", APPID, 200) in given
@@ -147,34 +142,25 @@ def test_a_worker_without_keys_releases(release: Release, server: Server) -> Non
 
 
 def test_what_changes_the_platform_is_refused_before_anything_is_sent(
-    release: Release, server: Server, wechat: RunningSandbox
+    shop: Shop, server: Server, wechat: RunningSandbox
 ) -> None:
-    run = release(on_platform_list_empty="register")
-    assert run.states["check_release"] == "failed"
-    assert "nothing that changes the platform" in str(run.errors["check_release"])
+    assert "nothing that changes the platform" in failure(shop.walk(**REGISTER), "check_release")
     assert [entry.path for entry in wechat.journal if entry.path.startswith("/wxa/")] == []
 
 
-def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(server: Server, wechat: RunningSandbox) -> None:
+def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(server: Server) -> None:
     refused = server.ask(appid=OTHERS)
     assert (refused.status_code, refused.json()) == (403, {"refused": f"team-a may not ask for {OTHERS}"})
     assert server.ask("another").status_code == 401
-    assert server.ask(component_appid="wx00000000000000c9").status_code == 403
-    assert server.ask(kind="component_verify_ticket").status_code == 403
+    for asked in ({"component_appid": "wx00000000000000c9"}, {"kind": "component_verify_ticket"}):
+        assert server.ask(**asked).status_code == 403
     given = server.ask()
     assert (given.status_code, given.json()["appid"]) == (200, APPID)
     assert given.json()["expires_in"] > 600
     noted = [(line["bearer"], line["appid"], line["status"]) for line in server.lines()]
-    assert noted == [
-        ("team-a", OTHERS, 403),
-        (None, APPID, 401),
-        ("team-a", APPID, 403),
-        ("team-a", APPID, 403),
-        ("team-a", APPID, 200),
-    ]
-    said = server.said()
-    assert given.json()["access_token"] not in said
-    assert BEARER not in said
+    refusals = [("team-a", OTHERS, 403), (None, APPID, 401), ("team-a", APPID, 403), ("team-a", APPID, 403)]
+    assert noted == [*refusals, ("team-a", APPID, 200)]
+    assert [secret for secret in (given.json()["access_token"], BEARER) if secret in server.log.read_text()] == []
 
 
 def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wechat: RunningSandbox) -> None:
@@ -185,13 +171,12 @@ def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wechat: R
     def post(path: str, body: Mapping[str, Any], token: str = told["access_token"]) -> Any:
         return httpx.post(f"{root}{path}", params={"access_token": token}, json=body, trust_env=False).json()
 
-    lists = "/cgi-bin/component/modify_wxa_jump_domain"
-    assert post(lists, {"action": "get"})["published_wxa_jump_h5_domain"] == "example.com"
+    assert post(PLATFORM_LIST, {"action": "get"})["published_wxa_jump_h5_domain"] == "example.com"
     asked = len(wechat.journal)
-    assert post(lists, {"action": "add", "wxa_jump_h5_domain": "evil.example"})["errcode"] == 48001
+    assert post(PLATFORM_LIST, {"action": "add", "wxa_jump_h5_domain": "evil.example"})["errcode"] == 48001
     assert post("/cgi-bin/component/api_get_authorizer_list", {"offset": 0})["errcode"] == 48001
     assert post("/wxa/release", {})["errcode"] == 48001
-    assert post(lists, {"action": "get"}, "made up")["errcode"] == 40001
+    assert post(PLATFORM_LIST, {"action": "get"}, "made up")["errcode"] == 40001
     assert len(wechat.journal) == asked
 
 

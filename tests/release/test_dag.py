@@ -69,9 +69,7 @@ def test_a_release_that_cannot_be_asked_for_fails_without_retry_and_names_everyt
     ("number", "task_id", "outcome"),
     [(1, "webview_domain_gate.domains_ready", "configured"), (2, "commit_code", "committed")],
 )
-def test_a_dag_of_the_reference_page_runs(
-    wxa_default: RunningSandbox, number: int, task_id: str, outcome: str
-) -> None:
+def test_a_dag_of_the_reference_page_runs(wxa_default: RunningSandbox, number: int, task_id: str, outcome: str) -> None:
     page = (ROOT / "docs" / "reference" / "release.md").read_text("utf-8")
     source = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[number]
     names: dict[str, Any] = {}
