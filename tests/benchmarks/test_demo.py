@@ -9,23 +9,22 @@ does something else: the load is printed at the start, and above 0.5 nothing is 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import statistics
 import subprocess
 import time
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.benchmarks.figures import IS_FULL
+from tests.airflow_session import ROOT
+from tests.benchmarks.figures import by_turns, only_full, ratio, spent
 
-pytestmark = [
-    pytest.mark.benchmark,
-    pytest.mark.skipif(not IS_FULL, reason="eight demos, on a machine that does nothing else: WXA_BENCHMARK=full"),
-]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-HERE = Path(__file__).parents[2]
+pytestmark = only_full("eight demos, on a machine that does nothing else")
+
 EARLIER = "10e62ee"
 ROUNDS = 3
 QUIET = 0.5
@@ -34,7 +33,7 @@ MOST = 0.9
 
 def installed(at: Path, commit: str) -> Path:
     """Install a commit as pip does and return its `airflow-wxa`."""
-    subprocess.run(["git", "clone", "--quiet", HERE, at], check=True)
+    subprocess.run(["git", "clone", "--quiet", ROOT, at], check=True)
     subprocess.run(["git", "-C", at, "checkout", "--quiet", commit], check=True)
     subprocess.run(["python3", "-m", "venv", at / ".venv"], check=True)
     subprocess.run([at / ".venv/bin/pip", "install", "--quiet", at], check=True)
@@ -52,10 +51,9 @@ def wait_until_quiet() -> float:
 
 def demo(command: Path) -> tuple[float, float]:
     """Run it to its end and return its CPU seconds, with all processes that it started, and its wall time."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run([command, "demo"], check=True, stdout=subprocess.DEVNULL)
-    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+    cpu, wall = spent(lambda: subprocess.run([command, "demo"], check=True, stdout=subprocess.DEVNULL))
+    print(f"{command.parents[2].name:8} {cpu:6.1f} CPU s {wall:6.1f} s", flush=True)
+    return cpu, wall
 
 
 def test_the_demo_takes_less_than_an_earlier_one(tmp_path: Path) -> None:
@@ -64,16 +62,9 @@ def test_the_demo_takes_less_than_an_earlier_one(tmp_path: Path) -> None:
     commands = {commit: installed(tmp_path / commit, commit) for commit in (EARLIER, "HEAD")}
     for command in commands.values():
         demo(command)  # the first compiles
-    found: dict[str, list[tuple[float, float]]] = {commit: [] for commit in commands}
     print(f"\nload {wait_until_quiet():.2f} at the start")
-    for turn in range(ROUNDS):
-        for commit in sorted(commands, reverse=bool(turn % 2)):
-            cpu, wall = demo(commands[commit])
-            found[commit].append((cpu, wall))
-            print(f"{commit:8} {cpu:6.1f} CPU s {wall:6.1f} s", flush=True)
-    ratios = [
-        statistics.median(ours[of] / theirs[of] for ours, theirs in zip(found["HEAD"], found[EARLIER], strict=True))
-        for of in (0, 1)
-    ]
+    found = by_turns({commit: partial(demo, command) for commit, command in commands.items()}, ROUNDS)
+    ours, theirs = (zip(*found[commit], strict=True) for commit in ("HEAD", EARLIER))
+    ratios = [ratio(*each) for each in zip(ours, theirs, strict=True)]
     print(f"against {EARLIER}: {ratios[0]:.2f}x CPU, {ratios[1]:.2f}x wall")
     assert max(ratios) <= MOST

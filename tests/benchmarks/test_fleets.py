@@ -11,13 +11,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.benchmarks.figures import FOLDER, IS_FULL, keep
+from tests.airflow_session import ROOT
+from tests.benchmarks.figures import FOLDER, IS_FULL, by_turns, keep
 from tests.benchmarks.fleet_server import REQUESTS, counted, fleet_server
 from tests.benchmarks.growth import drawn
 
@@ -30,7 +32,7 @@ CALLS = 3
 #: What test_http_operator.py measured, when it has run.
 HTTP_OPERATOR = FOLDER / "http_operator.json"
 #: The picture of the README is drawn by a full run.
-PICTURE = Path(__file__).parents[2] / "docs" / "fleet-growth.svg" if IS_FULL else FOLDER / "fleet-growth.svg"
+PICTURE = (ROOT / "docs" if IS_FULL else FOLDER) / "fleet-growth.svg"
 
 
 @pytest.fixture
@@ -47,10 +49,8 @@ def measured(way: str, count: int, url: str, folder: Path, shared: str = "") -> 
     httpx.get(f"{url}/reset")
     store = folder / f"{shared or time.monotonic_ns()}.db"
     command = [sys.executable, "-m", "tests.benchmarks.fleet_work", way, str(count), url, f"sqlite:///{store}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said | {"way": way, "count": count, **counted(url)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout) | {"way": way, "count": count, **counted(url)}
 
 
 def told(name: str, rows: list[dict[str, Any]]) -> None:
@@ -67,14 +67,14 @@ def told(name: str, rows: list[dict[str, Any]]) -> None:
 def test_a_shard_costs_little_more_than_bare_httpx_and_does_not_grow(url: str, tmp_path: Path) -> None:
     rows = []
     for count in SIZES:
-        for turn in range(ROUNDS):  # interleaved: neighbours come and go
-            ways = ("httpx", "ours") if turn else ("httpx", "ours", "wechatpy")
-            rows += [measured(way, count, url, tmp_path) for way in ways]
+        ways = {way: partial(measured, way, count, url, tmp_path) for way in ("httpx", "ours")}
+        rows += [row for some in by_turns(ways, ROUNDS).values() for row in some]
+        rows.append(measured("wechatpy", count, url, tmp_path))
     told("fleet_growth", rows)
-    others = json.loads(HTTP_OPERATOR.read_text())["theirs"] if HTTP_OPERATOR.exists() else None
-    drawn([*rows, *([others] if others else [])], PICTURE)
+    others = [json.loads(HTTP_OPERATOR.read_text())["theirs"]] if HTTP_OPERATOR.exists() else []
+    drawn([*rows, *others], PICTURE)
+    each = Counter(path for path, _ in REQUESTS)
     for row in rows:
-        each = Counter(path for path, _ in REQUESTS)
         assert row["counts"] == {path: most * row["count"] for path, most in each.items()}, row["way"]
     assert len({row["content_bytes"] / row["count"] for row in rows if row["way"] != "wechatpy"}) == 1
 

@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import psutil
 import pytest
-from sqlalchemy import insert
 
 from airflow_wxa.access import PlatformCredentials
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress
 from airflow_wxa.fleet.manifest import read_manifest
@@ -35,7 +35,7 @@ from airflow_wxa.fleet.waves import wave_counts
 from airflow_wxa.store import Store, TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
-from airflow_wxa.store.tables import fleet_app, ledger, metadata
+from airflow_wxa.store.tables import fleet_app, metadata
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from tests.benchmarks.figures import FERNET_KEY, IS_FULL, keep
 from tests.fleet.driving import PLATFORM, Drive
@@ -93,35 +93,14 @@ def cpu_seconds() -> float:
 
 def written_by_others(drive: Drive, key: RunKey, first: int, count: int) -> None:
     """Put into the ledger what a fleet's other shards write."""
-    now = time.time()
-    nonce = drive.ledger().join(TaskRef(key.dag_id, key.run_id, "load_manifest"))
-    alike = {
-        "component_appid": PLATFORM,
-        "dag_id": key.dag_id,
-        "run_id": key.run_id,
-        "nonce": nonce,
-        "map_index": -1,
-        "try_number": 1,
-        "triggered_by": "lin",
-        "sent_at": now,
-        "answered_at": now,
-        "errcode": 0,
-        "asked": {"template_id": 47},
-        "after": {"outcome": "done"},
-    }
     for begin in range(first, count, AT_ONCE):
-        rows = [
-            {
-                "appid": appid(number),
-                "endpoint": endpoint,
-                "task_id": endpoint,
-                "auditid": str(number) if endpoint == "submit_audit" else None,
-            }
-            for number in range(begin, min(begin + AT_ONCE, count))
-            for endpoint in WRITES
-        ]
-        with drive.ledger()._database.writing() as connection:
-            connection.execute(insert(ledger).values(**alike), rows)
+        for endpoint in WRITES:
+            appids = [appid(number) for number in range(begin, min(begin + AT_ONCE, count))]
+            task = TaskRef(key.dag_id, key.run_id, endpoint, triggered_by="lin")
+            calls = [Call.to(endpoint, each, {"template_id": 47} if endpoint != "release" else None) for each in appids]
+            noted = drive.ledger().intend(PLATFORM, calls, task)
+            sheets = {each: str(each) for each in noted} if endpoint == "submit_audit" else None
+            drive.ledger().answered(dict.fromkeys(noted, 0), sheets)
 
 
 def vacuumed(drive: Drive) -> Callable[[], None]:

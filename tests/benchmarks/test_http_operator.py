@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import statistics
-import time
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from tests.benchmarks.figures import FERNET_KEY, keep
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of
+from tests.benchmarks.figures import FERNET_KEY, PLATFORM, keep
 from tests.benchmarks.fleet_server import WANTED, counted, fleet_server
-from tests.benchmarks.fleet_work import PLATFORM, RELEASE, appid, filled, token
+from tests.benchmarks.fleet_work import RELEASE, Work, token
+from tests.fleet.fleets import appid
+from tests.real_airflow.airflows import end_of, started
 
 pytestmark = pytest.mark.benchmark
 
@@ -57,11 +58,7 @@ with DAG("mapped", schedule=None, is_paused_upon_creation=False, max_active_task
 def seconds_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, conf: dict[str, Any]) -> float:
     """Run a DAG, and return the seconds between its start and its end as Airflow has them."""
     airflow.api.trigger(dag_id, run_id, conf)
-    deadline = time.monotonic() + PATIENCE
-    while (state := airflow.api.run_states(dag_id)[run_id]) not in {"success", "failed"}:
-        assert time.monotonic() < deadline
-        time.sleep(1)
-    assert state == "success"
+    assert end_of(airflow, dag_id, run_id, PATIENCE) == "success"
     run = airflow.api._get(f"/dags/{dag_id}/dagRuns/{run_id}")
     begin, end = (dt.datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
     return (end - begin).total_seconds()
@@ -72,7 +69,7 @@ def test_five_shards_take_a_fiftieth_of_a_thousand_mapped_tasks(tmp_path: Path) 
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {PROVIDER}")
     home, store_url = tmp_path / "home", f"sqlite:///{tmp_path / 'wxa.db'}"
     home.mkdir()
-    filled(store_url, COUNT)
+    Work(COUNT, "", store_url).fill()
     body = json.dumps({"action": "set", "webviewdomain": WANTED})
     mapped = [
         {"endpoint": f"wxa/setwebviewdomain?access_token={token(number)}", "data": body} for number in range(MAPPED)
@@ -80,17 +77,14 @@ def test_five_shards_take_a_fiftieth_of_a_thousand_mapped_tasks(tmp_path: Path) 
     dags = {"ours.py": OURS, "theirs.py": THEIRS, "calls.json": json.dumps(mapped)}
     manifest = yaml.safe_dump({"release": RELEASE, "apps": [appid(number) for number in range(COUNT)]})
     with fleet_server() as url:
-        wxa = {"conn_type": "wxa", "host": url, "login": PLATFORM, "password": "appsecret"}
         settings = {
-            "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(wxa),
+            "AIRFLOW_CONN_WXA_DEFAULT": connection_of(url, PLATFORM, "appsecret"),
             "AIRFLOW_CONN_WECHAT": json.dumps({"conn_type": "http", "host": url}),
             "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
             "AIRFLOW__WXA__ENCRYPTION_KEYS": FERNET_KEY,
             "AIRFLOW__CORE__PARALLELISM": "8",
         }
-        airflow = ThrowawayAirflow(home, settings, dags)
-        try:
-            airflow.start("shards", "mapped")
+        with started(ThrowawayAirflow(home, settings, dags), "shards", "mapped") as airflow:
             conf = {"manifest": manifest, "shard_size": COUNT // SHARDS}
             ours = [seconds_of(airflow, "shards", "run-0", conf)]
             instances = [task.task_id for task in airflow.api.task_instances("shards", "run-0")]
@@ -98,8 +92,6 @@ def test_five_shards_take_a_fiftieth_of_a_thousand_mapped_tasks(tmp_path: Path) 
             theirs = seconds_of(airflow, "mapped", "run", {})
             called = counted(url)["counts"]["/wxa/setwebviewdomain"] - before
             ours += [seconds_of(airflow, "shards", f"run-{each}", conf) for each in (1, 2)]
-        finally:
-            airflow.stop()
     assert instances.count("configure_domains") == SHARDS
     assert called == MAPPED
     median = statistics.median(ours)

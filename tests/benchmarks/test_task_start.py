@@ -14,19 +14,17 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.server import serve
-from tests.benchmarks.figures import IS_FULL, keep
+from tests.airflow_session import PLAIN
+from tests.benchmarks.figures import keep, only_full
 from tests.fleet.fleets import appid, fleet_world
+from tests.real_airflow.airflows import end_of, started
 
-pytestmark = [
-    pytest.mark.benchmark,
-    pytest.mark.skipif(not IS_FULL, reason="two Airflows for minutes, on a quiet machine: WXA_BENCHMARK=full"),
-]
+pytestmark = only_full("two Airflows for minutes, on a quiet machine")
 
 ROUNDS = 3
 #: Whether the package is preloaded, as by default → most times the CPU that the start of an empty task takes. Without
@@ -85,16 +83,6 @@ dag = release_dag(default_args=callbacks)
 """
 
 
-def run_to_the_end(airflow: ThrowawayAirflow, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-    airflow.api.trigger(dag_id, run_id, conf)
-    deadline = time.monotonic() + 600
-    while (state := airflow.api.run_states(dag_id)[run_id]) not in {"success", "failed"}:
-        assert time.monotonic() < deadline
-        airflow.check_lives()
-        time.sleep(0.5)
-    assert state == "success"
-
-
 def cpu_by_task(home: Path, *, preload: bool) -> dict[str, list[tuple[float, float]]]:
     """Return the CPU seconds of each task to its first line and to its end, of runs of both DAGs by turns."""
     home.mkdir()
@@ -107,16 +95,13 @@ def cpu_by_task(home: Path, *, preload: bool) -> dict[str, list[tuple[float, flo
             "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
             "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
         }
-        airflow = ThrowawayAirflow(home, settings, {"empty.py": EMPTY, "large.py": LARGE, "ours.py": OURS})
-        try:
-            airflow.start("empty", "large", "wxa_release")
+        dags = {"empty.py": EMPTY, "large.py": LARGE, "ours.py": OURS}
+        with started(ThrowawayAirflow(home, settings, dags), "empty", "large", "wxa_release") as airflow:
             for turn in range(ROUNDS):
-                conf = {"appid": appid(turn), "template_id": 47, "user_version": "1.4.0", "approval": False}
-                conf |= {"webviewdomain": ["https://m.example.com"]}
                 for dag_id in ("empty", "large", "wxa_release", "large", "empty"):
-                    run_to_the_end(airflow, dag_id, f"{turn}-{time.time()}", {} if dag_id == "empty" else conf)
-        finally:
-            airflow.stop()
+                    run_id, conf = f"{turn}-{time.time()}", {**PLAIN, "appid": appid(turn)}
+                    airflow.api.trigger(dag_id, run_id, {} if dag_id == "empty" else conf)
+                    assert end_of(airflow, dag_id, run_id, 600) == "success"
     found: dict[str, list[tuple[float, float]]] = {}
     for line in (home / "dags" / "cpu.jsonl").read_text("utf-8").splitlines():
         found.setdefault(json.loads(line)["task"], []).append(json.loads(line)["cpu"])

@@ -10,6 +10,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,50 +18,58 @@ import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
+from airflow_wxa.sandbox import AuditPlan, Platform, World, serve
+from airflow_wxa.sandbox.testing import COMPONENT_APPID
+from tests.real_airflow import airflows
+from tests.real_airflow.airflows import mini_program, state_of, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
 
     from airflow_wxa.sandbox import RunningSandbox
 
-PLATFORM: Final = "wx00000000000000c1"
-PLAIN: Final = "wx00000000000000a1"
-REJECTED: Final = "wx00000000000000a2"
-UNREGISTERED: Final = "wx00000000000000a3"
-REFUSED: Final = "wx00000000000000a4"
-ASKED_ABOUT: Final = "wx00000000000000a6"
-ONLINE: Final = "wx00000000000000a7"
-UNLISTED: Final = "wx00000000000000a8"
-WITHDRAWN: Final = "wx00000000000000a9"
-EXPIRED: Final = "wx00000000000000aa"
-KILLED: Final = "wx00000000000000ab"
-UNFIT: Final = "wx00000000000000ac"
-UNAUTHORISED: Final = "wx00000000000000ad"
-#: Of a platform whose list is empty, with a Connection of its own.
+
+class App(StrEnum):
+    """Mini Programs, by what becomes of them."""
+
+    PLAIN = "wx00000000000000a1"
+    REJECTED = "wx00000000000000a2"
+    UNREGISTERED = "wx00000000000000a3"
+    REFUSED = "wx00000000000000a4"
+    ASKED_ABOUT = "wx00000000000000a6"
+    ONLINE = "wx00000000000000a7"
+    UNLISTED = "wx00000000000000a8"
+    WITHDRAWN = "wx00000000000000a9"
+    EXPIRED = "wx00000000000000aa"
+    KILLED = "wx00000000000000ab"
+    UNFIT = "wx00000000000000ac"
+    UNAUTHORISED = "wx00000000000000ad"
+    EMPTY = "wx00000000000000ae"
+
+
+#: Platform of ``EMPTY``, whose list is empty, with a Connection of its own.
 EMPTY_PLATFORM: Final = "wx00000000000000c2"
-EMPTY: Final = "wx00000000000000ae"
 EMPTY_CONN_ID: Final = "wxa_empty"
 #: The first two are a fleet's canary; WeChat rejects the second one, and reviews the last one by hand.
 FLEET: Final = tuple(f"wx00000000000000f{number}" for number in range(5))
-NAMES: Final = {
-    PLAIN: "Tea House 茶馆",
-    REJECTED: "Book Shop",
-    UNREGISTERED: "Bakery",
-    REFUSED: "Flower Shop",
-    ASKED_ABOUT: "Pharmacy",
-    ONLINE: "Barber",
-    UNLISTED: "面包房",
-    WITHDRAWN: "花店",
-    EXPIRED: "药店",
-    KILLED: "影院",
-    UNFIT: "书店",
-    UNAUTHORISED: "理发店",
+NAMES: Final[dict[str, str]] = {
+    App.PLAIN: "Tea House 茶馆",
+    App.REJECTED: "Book Shop",
+    App.UNREGISTERED: "Bakery",
+    App.REFUSED: "Flower Shop",
+    App.ASKED_ABOUT: "Pharmacy",
+    App.ONLINE: "Barber",
+    App.UNLISTED: "面包房",
+    App.WITHDRAWN: "花店",
+    App.EXPIRED: "药店",
+    App.KILLED: "影院",
+    App.UNFIT: "书店",
+    App.UNAUTHORISED: "理发店",
+    App.EMPTY: "小吃店",
     **{appid: f"连锁店 {number}" for number, appid in enumerate(FLEET, 1)},
 }
-TOKEN: Final = "browser-token"
 ACCOUNT: Final = {"username": "wang", "password": "only-for-this-test"}
 REASON: Final = "1: the pages do not match the chosen category"
 SCREENSHOTS: Final = Path("build/browser")
@@ -70,9 +79,8 @@ SETTINGS: Final = {
     "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
 }
 DAGS: Final = {
-    path.name: path.read_text("utf-8")
-    for path in (Path(__file__).parents[2] / "dags").glob("*.py")
-    if path.name in ("wxa_release.py", "wxa_platform_domains.py", "wxa_rollback.py", "wxa_fleet_release.py")
+    f"{dag_id}.py": (airflows.ROOT / "dags" / f"{dag_id}.py").read_text("utf-8")
+    for dag_id in ("wxa_release", "wxa_platform_domains", "wxa_rollback", "wxa_fleet_release")
 }
 PATIENCE: Final = 90_000  # milliseconds, of a busy machine
 
@@ -87,42 +95,49 @@ class Stage:
 
     def release(self, run_id: str, appid: str, **params: Any) -> None:
         """Start a release by REST."""
-        self.airflow.api.trigger("wxa_release", run_id, release_of(appid, **params))
+        self.airflow.api.trigger("wxa_release", run_id, {"appid": appid, **RELEASE, **params})
+
+    def wait(self, run_id: str, task_id: str, *states: str, dag_id: str = "wxa_release") -> str:
+        """Wait until a task of a run is in one of these states; by REST, as nobody counts seconds in a page."""
+
+        def reached() -> str:
+            is_there = run_id in self.airflow.api.run_states(dag_id)
+            state = state_of(self.airflow, dag_id, run_id, task_id) if is_there else ""
+            return state if state in states else ""
+
+        state: str = until(reached, f"{task_id} of {run_id} came to none of {states}")
+        return state
+
+    def run_named(self, part: str, dag_id: str) -> str:
+        """Return the id of the one run that is named so."""
+        (run_id,) = (each for each in self.airflow.api.run_states(dag_id) if part in each)
+        return run_id
+
+    def control(self, path: str, **asked: str) -> None:
+        """Let something happen at the emulated WeChat."""
+        httpx.post(f"{self.sandbox.url}/_sandbox/{path}", params=asked, trust_env=False).raise_for_status()
 
 
-def release_of(appid: str, **params: Any) -> dict[str, Any]:
-    """Return the params of a release."""
-    plain = {"webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
-    return {"appid": appid, **plain, **params}
+RELEASE: Final = {"webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
 
 
 def world() -> World:
-    """Return one platform and its Mini Programs; what is waited for is there at the first look."""
-
-    def mini_program(appid: str, **fields: Any) -> MiniProgram:
-        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), "component_appid": PLATFORM}
-        at_once |= {"nick_name": NAMES.get(appid, "小吃店"), **fields}
-        return MiniProgram(appid=appid, authorizer_access_token=f"{TOKEN}-{appid}", **at_once)
-
-    listed = ["example.com"]
-    platforms = [
-        Platform(component_appid=PLATFORM, component_access_token=TOKEN, testing=listed, published=listed),
-        Platform(component_appid=EMPTY_PLATFORM, component_access_token=f"{TOKEN}-empty"),
-    ]
-    audits = {
-        REJECTED: AuditPlan(polls=0, result="rejected", reason=REASON),
-        UNFIT: AuditPlan(polls=0, result="rejected", reason=REASON),
-        WITHDRAWN: AuditPlan(polls=0, result="withdrawn"),
-        KILLED: AuditPlan(result="by_hand"),
-        FLEET[1]: AuditPlan(polls=0, result="rejected", reason=REASON),
-        FLEET[-1]: AuditPlan(result="by_hand"),
-    }
-    mini_programs = [mini_program(each, **({"audit": audits[each]} if each in audits else {})) for each in NAMES]
-    return World(
-        platforms=platforms,
-        mini_programs=[*mini_programs, mini_program(EMPTY, component_appid=EMPTY_PLATFORM)],
-        templates=[Template(template_id=47)],
+    """Return two platforms and their Mini Programs; what is waited for is there at the first look."""
+    rejected = AuditPlan(polls=0, result="rejected", reason=REASON)
+    audits = dict.fromkeys([App.REJECTED, App.UNFIT, FLEET[1]], rejected)
+    audits |= dict.fromkeys([App.KILLED, FLEET[-1]], AuditPlan(result="by_hand"))
+    audits[App.WITHDRAWN] = AuditPlan(polls=0, result="withdrawn")
+    made = airflows.world(
+        mini_program(
+            appid,
+            nick_name=name,
+            component_appid=EMPTY_PLATFORM if appid == App.EMPTY else COMPONENT_APPID,
+            audit=audits.get(appid, AuditPlan(polls=0)),
+        )
+        for appid, name in NAMES.items()
     )
+    made.platforms.append(Platform(component_appid=EMPTY_PLATFORM, component_access_token="token-of-the-empty"))
+    return made
 
 
 @pytest.fixture(scope="module")  # a module's releases are not in the way of another's
@@ -139,22 +154,14 @@ def released_on(home: Path, *dag_ids: str, is_private: bool = False) -> Iterator
     :param is_private: one has to log in; else everybody is an admin.
     """
     with serve(world()) as sandbox:
-
-        def connection(login: str, token: str, appids: Iterable[str]) -> str:
-            tokens = {appid: f"{TOKEN}-{appid}" for appid in appids}
-            extra = {"component_access_token": token, "authorizer_access_tokens": tokens}
-            return json.dumps({"conn_type": "wxa", "host": sandbox.url, "login": login, "extra": extra})
-
+        platforms = {"wxa_default": COMPONENT_APPID, EMPTY_CONN_ID: EMPTY_PLATFORM}
         connections = {
-            "AIRFLOW_CONN_WXA_DEFAULT": connection(PLATFORM, TOKEN, NAMES),
-            f"AIRFLOW_CONN_{EMPTY_CONN_ID.upper()}": connection(EMPTY_PLATFORM, f"{TOKEN}-empty", [EMPTY]),
+            f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(json.loads(sandbox.connection(appid)) | {"login": appid})
+            for conn_id, appid in platforms.items()
         }
         airflow = ThrowawayAirflow(home, {**connections, **SETTINGS}, DAGS, account=ACCOUNT if is_private else None)
-        try:
-            airflow.start(*dag_ids, patience=300)
+        with airflows.started(airflow, *dag_ids):
             yield Stage(airflow=airflow, sandbox=sandbox, is_private=is_private)
-        finally:
-            airflow.stop()
 
 
 @pytest.fixture(scope="session")

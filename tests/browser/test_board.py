@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.browser.board import APPROVED, IN_AUDIT, fill
-from tests.browser.conftest import ACCOUNT, PLAIN, Stage, log_in, opened, picture, released_on
-from tests.browser.test_release import ASKED, wait_for_state
+from tests.browser.conftest import ACCOUNT, App, Stage, log_in, opened, picture, released_on
 from tests.plugins.hostile import PAYLOADS, SHARED, fill_with
+from tests.real_airflow.airflows import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,9 @@ def reader(page: Page, stage: Stage) -> Page:
 def test_what_waits_for_me_is_found_approved_and_seen_online(
     page: Page, stage: Stage, language: str, waits: str, online: str
 ) -> None:
-    version = {"en": "1.4.0", "zh-CN": "1.5.0"}[language]
-    stage.release(f"waits-{language}", PLAIN, user_version=version)
-    wait_for_state(stage, f"waits-{language}", "approve_release", *ASKED)
+    run_id, version = f"waits-{language}", {"en": "1.4.0", "zh-CN": "1.5.0"}[language]
+    stage.release(run_id, App.PLAIN, user_version=version)
+    stage.wait(run_id, "approve_release", *WAITING)
 
     page.goto("/")
     page.locator("[name=username]").fill(ACCOUNT["username"])
@@ -54,23 +54,31 @@ def test_what_waits_for_me_is_found_approved_and_seen_online(
     page.get_by_role("link", name=re.compile("小程序 Mini Programs")).first.click()
     board = page.frame_locator("iframe")
     board.locator("a.tile", has_text=waits).click()
-    row = board.locator("tr", has_text=PLAIN)
+    row = board.locator("tr", has_text=App.PLAIN)
     row.get_by_text(version).first.wait_for()
     picture(page, f"what_waits_{language}")
-    row.get_by_role("link", name=f"waits-{language}").click()
+    row.get_by_role("link", name=run_id).click()
 
-    page.get_by_text(f"Release {version} of {PLAIN}?").first.wait_for()  # that very question
+    page.get_by_text(f"Release {version} of {App.PLAIN}?").first.wait_for()  # that very question
     page.get_by_text("https://m.example.com").first.wait_for()
     picture(page, f"the_question_{language}")
     page.get_by_role("button", name="Approve").click()
-    assert wait_for_state(stage, f"waits-{language}", "verify_release", "success", "failed") == "success"
+    assert stage.wait(run_id, "verify_release", "success", "failed") == "success"
 
     page.keyboard.press("Escape")  # Airflow asks in a dialog over the run's page
     page.get_by_role("link", name=re.compile("小程序 Mini Programs")).first.click()
-    row = page.frame_locator("iframe").locator("tr", has_text=PLAIN)
+    row = page.frame_locator("iframe").locator("tr", has_text=App.PLAIN)
     row.get_by_text(online, exact=True).wait_for()
     assert version in row.inner_text()
     picture(page, f"online_{language}")
+
+
+def tab_to(page: Page, name: str, value: str) -> None:
+    """Press Tab until an element of this property has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.{name}") == value:
+            return
 
 
 def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser: Browser, stage: Stage) -> None:
@@ -80,17 +88,11 @@ def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser:
         assert page.evaluate("document.activeElement.className") == "skip"
         assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]  # (it is seen while it has the focus)
         page.keyboard.press("Enter")
-        for _ in range(20):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.name") == "q":
-                break
+        tab_to(page, "name", "q")
         page.keyboard.type(APPROVED)
         page.keyboard.press("Enter")
         page.get_by_text("of 1", exact=False).wait_for()
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.textContent") == APPROVED:
-                break
+        tab_to(page, "textContent", APPROVED)
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         page.keyboard.press("Enter")
         page.get_by_role("heading", name=APPROVED, exact=True).wait_for()
@@ -137,5 +139,4 @@ def test_no_payload_acts_in_a_browser(browser: Browser, stage: Stage) -> None:
             assert page.url.startswith(f"{stage.airflow.url}{BOARD}"), path
             page.mouse.move(400, 300)
             assert page.locator("main :focus").count() == 0
-    print(f"{len(PAYLOADS)} payloads on {len(paths) + len(SHARED)} pages: {len(acted)} acted")
     assert acted == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ import pytest
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from tests.browser.board import APPROVED, FLEET, REJECTED, STUCK
 from tests.browser.conftest import ACCOUNT, Stage, findings, opened, picture
-from tests.browser.managers import DRIFTED, KILLED, ME, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
+from tests.browser.managers import DRIFTED, KILLED, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
 from tests.browser.test_board import BOARD
 from tests.plugins.test_api_server import api_server
 
@@ -72,7 +71,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start an API server over the week."""
     home = tmp_path_factory.mktemp("airflow")
     airflow = ThrowawayAirflow(home, {}, {}, account=ACCOUNT)
-    airflow._passwords.write_text(json.dumps({ME: ACCOUNT["password"]}), "utf-8")
     with api_server(airflow):
         fill_week(f"sqlite:///{home / 'wxa.db'}")
         put_runs(airflow)

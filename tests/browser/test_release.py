@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import ASKED_ABOUT, NAMES, PLAIN, REASON, REFUSED, REJECTED, TOKEN, UNREGISTERED, picture
+from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
+from tests.browser.conftest import NAMES, REASON, App, picture
+from tests.real_airflow.airflows import WAITING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Stage
 
 pytestmark = pytest.mark.browser
-
-SECONDS = 240
-ASKED = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
-
-
-def wait_for_state(stage: Stage, run_id: str, task_id: str, *states: str, dag_id: str = "wxa_release") -> str:
-    """Wait until a task of a run is in one of these states; looked at by REST, as nobody counts seconds in a page."""
-    deadline = time.monotonic() + SECONDS
-    now: dict[str, str] = {}
-    while time.monotonic() < deadline:
-        if run_id in stage.airflow.api.run_states(dag_id):
-            now = {each.task_id: each.state for each in stage.airflow.api.task_instances(dag_id, run_id)}
-        if (state := now.get(task_id, "")) in states:
-            return state
-        time.sleep(0.5)
-    raise AssertionError(f"{task_id} of {run_id} came to none of {states}: {now}")
 
 
 def open_log(page: Page, run_id: str, task_id: str) -> None:
@@ -58,10 +43,10 @@ def trigger(page: Page) -> None:
 
 
 def test_a_release_is_triggered_watched_approved_and_seen_online(page: Page, stage: Stage) -> None:
-    fill_form(page, "by_form", PLAIN, user_desc="spring sale")
+    fill_form(page, "by_form", App.PLAIN, user_desc="spring sale")
     picture(page, "trigger_form")
     trigger(page)
-    wait_for_state(stage, "by_form", "approve_release", *ASKED)
+    stage.wait("by_form", "approve_release", *WAITING)
 
     page.goto("/dags/wxa_release/runs/by_form")
     page.get_by_label("Show Graph").click()
@@ -74,58 +59,59 @@ def test_a_release_is_triggered_watched_approved_and_seen_online(page: Page, sta
     page.get_by_label("Show Grid").click()
 
     page.goto("/required_actions")
-    page.get_by_role("link", name=f"Release 1.4.0 of {PLAIN}?").first.click()
-    for said in (NAMES[PLAIN], "spring sale", "nothing: this would be the first release", "0 before, 1 after: 1 added"):
+    page.get_by_role("link", name=f"Release 1.4.0 of {App.PLAIN}?").first.click()
+    changes = "0 before, 1 after: 1 added"
+    for said in (NAMES[App.PLAIN], "spring sale", "nothing: this would be the first release", changes):
         page.get_by_text(said).first.wait_for()
     page.get_by_text(re.compile(r"^\+ https://m\.example\.com$", re.MULTILINE)).wait_for()
     picture(page, "approval")
     page.get_by_role("button", name="Approve").click()
-    assert wait_for_state(stage, "by_form", "verify_release", "success", "failed") == "success"
+    assert stage.wait("by_form", "verify_release", "success", "failed") == "success"
     open_log(page, "by_form", "verify_release")
-    page.get_by_text(re.compile(rf"1\.4\.0 of {PLAIN} is online since")).first.wait_for()
+    page.get_by_text(re.compile(rf"1\.4\.0 of {App.PLAIN} is online since")).first.wait_for()
 
 
 def test_a_refused_approval_is_told_from_a_release(page: Page, stage: Stage) -> None:
-    stage.release("refused", REFUSED)
-    wait_for_state(stage, "refused", "approve_release", *ASKED)
+    stage.release("refused", App.REFUSED)
+    stage.wait("refused", "approve_release", *WAITING)
     page.goto("/required_actions")
-    page.get_by_role("link", name=f"Release 1.4.0 of {REFUSED}?").first.click()
+    page.get_by_role("link", name=f"Release 1.4.0 of {App.REFUSED}?").first.click()
     page.locator("textarea").fill("wait for the holiday to be over")
     page.get_by_role("button", name="Reject").click()
-    wait_for_state(stage, "refused", "verify_release", "skipped")
+    stage.wait("refused", "verify_release", "skipped")
     open_log(page, "refused", "approve_release")
     page.get_by_text(re.compile("rejected by .*: wait for the holiday to be over")).first.wait_for()
 
 
 def test_a_rejected_audit_ends_with_its_reason(page: Page, stage: Stage) -> None:
-    stage.release("rejected", REJECTED)
-    wait_for_state(stage, "rejected", "wait_for_audit", "failed")
+    stage.release("rejected", App.REJECTED)
+    stage.wait("rejected", "wait_for_audit", "failed")
     open_log(page, "rejected", "wait_for_audit")
     page.get_by_text(REASON).first.wait_for()
     page.get_by_text("这个版本审核不通过").first.wait_for()
 
 
 def test_89021_is_mended_in_the_browser(page: Page, stage: Stage) -> None:
-    stage.release("unregistered", UNREGISTERED, webviewdomain=["https://shop.example.org"], approval=False)
-    wait_for_state(stage, "unregistered", "configure_domains", "failed")
+    stage.release("unregistered", App.UNREGISTERED, webviewdomain=["https://shop.example.org"], approval=False)
+    stage.wait("unregistered", "configure_domains", "failed")
     open_log(page, "unregistered", "configure_domains")
     page.get_by_text("register them with the DAG wxa_platform_domains").first.wait_for()
     picture(page, "89021")
 
     conf = {"hosts": ["shop.example.org"], "action": "add"}
     stage.airflow.api.trigger("wxa_platform_domains", "register", conf)
-    wait_for_state(stage, "register", "approve_change", *ASKED, dag_id="wxa_platform_domains")
+    stage.wait("register", "approve_change", *WAITING, dag_id="wxa_platform_domains")
     page.goto("/required_actions")
     page.get_by_role("link", name=re.compile("Platform list")).first.click()
     page.get_by_text("shop.example.org").first.wait_for()
     picture(page, "platform_approval")
     page.get_by_role("button", name="Approve").click()
-    wait_for_state(stage, "register", "modify_platform_domains", "success", dag_id="wxa_platform_domains")
+    stage.wait("register", "modify_platform_domains", "success", dag_id="wxa_platform_domains")
 
     page.goto("/dags/wxa_release/runs/unregistered/tasks/configure_domains")
     page.get_by_role("button", name="Press shift+c to clear").click()
     page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
-    assert wait_for_state(stage, "unregistered", "verify_release", "success") == "success"
+    assert stage.wait("unregistered", "verify_release", "success") == "success"
 
 
 def test_a_refused_form_says_what_each_field_takes_in_a_narrow_window(page: Page) -> None:
@@ -148,7 +134,7 @@ def test_a_connection_made_in_the_browser_can_be_tested_there(page: Page, stage:
     form.locator("[name=host]").fill(stage.sandbox.url)
     form.locator("[name=port]").fill("0")  # an empty one is what Airflow's button cannot test
     form.get_by_role("button", name="Extra Fields", exact=True).click()
-    form.locator("#element_component_access_token").fill(TOKEN)
+    form.locator("#element_component_access_token").fill(PLATFORM_TOKEN)
     picture(page, "connection_form")
     form.get_by_role("button", name="Save").click()
     page.get_by_role("row", name="made_in_the_browser").get_by_label("Test Connection").click()
@@ -156,11 +142,11 @@ def test_a_connection_made_in_the_browser_can_be_tested_there(page: Page, stage:
 
 
 def test_what_an_approval_changes_is_two_clicks_away(page: Page, stage: Stage) -> None:
-    stage.release("asked", ASKED_ABOUT)
-    wait_for_state(stage, "asked", "approve_release", *ASKED)
+    stage.release("asked", App.ASKED_ABOUT)
+    stage.wait("asked", "approve_release", *WAITING)
     page.goto("/")
     page.get_by_text("Required Actions").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("approve_release").first.click()  # which one, where several wait
-    dialog.get_by_text(f"Release 1.4.0 of {ASKED_ABOUT}?").wait_for()
+    dialog.get_by_text(f"Release 1.4.0 of {App.ASKED_ABOUT}?").wait_for()
     dialog.get_by_text("0 before, 1 after: 1 added, 0 removed.").wait_for()

@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Collection
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,8 +66,11 @@ class Page:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.browser.login(self.role, self.user) | ORIGIN | form
 
+    def read(self, path: str) -> httpx.Response:
+        return self.browser.get(path, self.role, self.user)
+
     def open(self, act: str, **about: str) -> httpx.Response:
-        return self.browser.get(f"/act/{act}?{urlencode(about)}", self.role, self.user)
+        return self.read(f"/act/{act}?{urlencode(about)}")
 
     def fields(self, act: str, **about: str) -> dict[str, str]:
         shown = self.open(act, **about)
@@ -114,9 +118,9 @@ def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
     assert made.status_code == 200, made.text
 
 
-def about(run_id: str) -> dict[str, str]:
-    """Return what an act on a run of one Mini Program is about."""
-    return {"dag_id": DAG, "run_id": run_id, "appid": APPID}
+def about(run_id: str, dag_id: str = DAG) -> dict[str, str]:
+    """Return what an act on a run is about: one of a Mini Program, or of a fleet."""
+    return {"dag_id": dag_id, "run_id": run_id} | ({"appid": APPID} if dag_id == DAG else {})
 
 
 def asked(page: Page, run_id: str, **question: Any) -> dict[str, str]:
@@ -153,10 +157,13 @@ def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
         return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
 
 
-def started(dag_id: str, before: Collection[str]) -> tuple[str, dict[str, Any]]:
-    """Return id and conf of the one run that has been started since."""
+@contextmanager
+def started(dag_id: str) -> Iterator[dict[str, Any]]:
+    """Give the conf of the one run that is started while the block runs, and its id as ``dag_run_id``, once it has."""
+    before, found = runs_of(dag_id), dict[str, Any]()
+    yield found
     ((run_id, conf),) = ((each, conf) for each, conf in runs_of(dag_id).items() if each not in before)
-    return run_id, conf
+    found |= {"dag_run_id": run_id, **conf}
 
 
 def ask(
@@ -192,10 +199,11 @@ def ask(
         session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
 
 
-def fleet(page: Page, run_id: str) -> None:
+def fleet(page: Page, run_id: str) -> dict[str, str]:
     """Let a fleet of two run, of which the canary is released."""
     load_fleet(run_id, [("canary", APPID), ("rest", OTHER)], {"outcome": "released"})
     start(page, run_id, FLEET, manifest="sale.yaml", shard_size=50)
+    return about(run_id, FLEET)
 
 
 def write_domains(run_id: str, *origins: str) -> None:
@@ -208,9 +216,9 @@ def write_domains(run_id: str, *origins: str) -> None:
 def possible(page: Page, act: str, run_id: str) -> dict[str, str]:
     """Bring a run to where an act is possible, and return what the act is about."""
     if act in {"stop", "open_gate", "rerun", "undo"}:
-        gate(page, run_id) if act == "open_gate" else fleet(page, run_id)
+        this = gate(page, run_id) if act == "open_gate" else fleet(page, run_id)
         set_states(run_id, FLEET, run="running" if act == "stop" else "failed")
-        return {"dag_id": FLEET, "run_id": run_id}
+        return this
     failed(page, run_id)
     settle(APPID, run_id, outcome="stopped", errcode=61003)
     if act == "answer":
@@ -220,11 +228,12 @@ def possible(page: Page, act: str, run_id: str) -> dict[str, str]:
     return about(run_id)
 
 
-def gate(page: Page, run_id: str, *, approvers: tuple[str, ...] = (), approver_must_differ: bool = False) -> None:
-    """Let a fleet stand before its canary's gate, which has closed."""
-    fleet(page, run_id)
+def gate(page: Page, run_id: str, *, approvers: Sequence[str] = (), differ: bool = False) -> dict[str, str]:
+    """Let a fleet that ``li`` started stand before its canary's gate, which has closed."""
+    this = fleet(page, run_id)
     set_states(run_id, FLEET, run="failed", canary_gate="failed")
     facts = told("ledger", named=True, failed=3, total=5, unended=0)
-    facts |= told("run", approvers=list(approvers), approver_must_differ=approver_must_differ)
+    facts |= told("run", approvers=list(approvers), approver_must_differ=differ)
     task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
     open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
+    return this

@@ -1,8 +1,10 @@
 """Airflow's own app with the plugin as Airflow found it, asked without a network."""
 
 import asyncio
+import html
+import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +42,12 @@ class Browser:
     def get(self, path: str, role: str | None = "viewer", user: str = "lin", **headers: str) -> httpx.Response:
         return self.send("GET", f"{BOARD_PREFIX}{path}", headers=self.login(role, user) | headers)
 
+    def shows(self, path: str, *words: str, hides: Collection[str] = (), role: str = "viewer", **asked: str) -> str:
+        """Return a page as text, once it shows all of these words and none of those."""
+        answer = self.get(path, role, **asked)
+        assert answer.status_code == 200, (path, answer.text)
+        return shows(answer.text, *words, hides=hides)
+
     def send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         return self.send_at_once([(method, path, parts)])[0]
 
@@ -53,6 +61,24 @@ class Browser:
                 return list(await asyncio.gather(*asked))
 
         return asyncio.run(ask())
+
+
+def shows(page: str, *words: str, hides: Collection[str] = ()) -> str:
+    """Return a page, or a part of it, once it shows all of these words and none of those."""
+    found = [each for each in words if each not in page], [each for each in hides if each in page]
+    assert found == ([], []), page
+    return page
+
+
+def text_of(page: str) -> str:
+    """Return the words of a page, or of a part of it."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def row_of(page: str, mini_program: str) -> str:
+    """Return the row of a Mini Program, as HTML."""
+    (found,) = [part for part in page.split("<tr>") if f"/mini-program/{mini_program}" in part]
+    return found
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A receiver on a store of its own, for Connections that stand in the test."""
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,11 +18,12 @@ from fastapi import FastAPI
 
 from airflow_wxa.api.push import Envelope, PushKeys
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.demo.airflow import connection_of
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.plugins import receiver as receiver_module
 from airflow_wxa.plugins.connections import PushConnection, PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from tests.sealing import sealed
 
@@ -40,20 +40,18 @@ def ticket(value: str = "ticket@@@1", at: int = NOW) -> str:
 
 
 def query(envelope: Envelope) -> dict[str, str]:
-    return {
-        "timestamp": envelope.timestamp,
-        "nonce": envelope.nonce,
-        "encrypt_type": "aes",
-        "msg_signature": envelope.msg_signature,
-    }
+    signed = {name: getattr(envelope, name) for name in ("timestamp", "nonce", "msg_signature")}
+    return signed | {"encrypt_type": "aes"}
 
 
-def push_connection(**extra: Any) -> PushConnection:
+def connection(host: str = "", **extra: str) -> str:
+    """Return the Connection of the sandbox's platform, with what pushes need, as JSON; without a host: no more."""
     fields = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY} | extra
-    read = read_connection(
-        Connection(conn_id="wxa_default", conn_type="wxa", login=COMPONENT_APPID, extra=json.dumps(fields))
-    )
-    return PushConnection(KEYS, read)
+    return connection_of(host, COMPONENT_APPID, COMPONENT_APPSECRET if host else "", **fields)
+
+
+def push_connection() -> PushConnection:
+    return PushConnection(KEYS, read_connection(Connection.from_json(connection(), conn_id="wxa_default")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +61,16 @@ class Receiver:
     store: Store
     app: FastAPI
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        content: bytes | AsyncIterator[bytes] = b"",
-        params: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        return asyncio.run(self.arequest(method, path, content, params))
+    def request(self, *asked: Any) -> httpx.Response:
+        return asyncio.run(self.arequest(*asked))
 
     async def arequest(
-        self, method: str, path: str, content: bytes | AsyncIterator[bytes], params: Mapping[str, str] | None
+        self, method: str, path: str, content: bytes | AsyncIterator[bytes] = b"", query: Mapping[str, str] = {}
     ) -> httpx.Response:
         """Return the answer; what is done afterwards is done by then."""
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
-            return await client.request(method, path, content=content, params=params)
+            return await client.request(method, path, content=content, params=query)
 
     def send(self, path: str, text: str, *, keys: PushKeys = KEYS, timestamp: int = NOW) -> httpx.Response:
         envelope = sealed(keys, text, timestamp=timestamp)

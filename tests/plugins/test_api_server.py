@@ -3,8 +3,7 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,48 +11,47 @@ import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.cli.demo.processes import Component
 from airflow_wxa.sandbox import RunningSandbox
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.trial_link import PUSH_PREFIX
+from tests.plugins.receiving import connection
+from tests.real_airflow.airflows import until
 
 pytestmark = pytest.mark.real_airflow
-
-START_SECONDS = 120
 
 
 @pytest.fixture
 def airflow(tmp_path: Path, wxa_sandbox: RunningSandbox) -> Iterator[ThrowawayAirflow]:
     """An API server alone, whose Connection has the sandbox's keys."""
-    connection = {
-        "conn_type": "wxa",
-        "host": wxa_sandbox.url,
-        "login": COMPONENT_APPID,
-        "password": COMPONENT_APPSECRET,
-        "extra": {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY},
-    }
     environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox.url),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
     }
-    airflow = ThrowawayAirflow(home=tmp_path, environment=environment)
+    airflow = ThrowawayAirflow(tmp_path, environment, {})
     with api_server(airflow):
         yield airflow
 
 
 @contextmanager
-def api_server(airflow: ThrowawayAirflow) -> Iterator[None]:
-    """Run the ``airflow api-server`` of an Airflow on a free port while the block runs."""
+def api_server(airflow: ThrowawayAirflow) -> Iterator[Component]:
+    """Run the ``airflow api-server`` of an Airflow, which knows its DAGs, on a free port while the block runs."""
     for name in ("dags", "tmp"):
-        (airflow.home / name).mkdir(exist_ok=True)
+        (airflow.home / name).mkdir()
+    for name, text in airflow.dags.items():
+        (airflow.home / "dags" / name).write_text(text, "utf-8")
+    if airflow.account is not None:
+        airflow._passwords.write_text(json.dumps({airflow.account["username"]: airflow.account["password"]}), "utf-8")
     env, command = airflow.component_env(), [sys.executable, "-m", "airflow"]
-    subprocess.run([*command, "db", "migrate"], env=env, check=True, capture_output=True)
+    for words in (["db", "migrate"], ["dags", "reserialize"])[: 2 if airflow.dags else 1]:
+        subprocess.run([*command, *words], env=env, check=True, capture_output=True)
     try:
         out = airflow.home / "api-server.out"
         server = airflow.processes.start("api-server", [*command, "api-server"], env, out)
-        wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
+        until(lambda: answers(airflow.url) or server.process.poll() is not None, "the API server")
         assert server.process.poll() is None, server.last_lines()
-        yield
+        yield server
     finally:
         airflow.stop()
 
@@ -65,13 +63,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.1)
-
-
 def test_pushes_need_no_login_and_everything_else_does(airflow: ThrowawayAirflow, wxa_sandbox: RunningSandbox) -> None:
     receiver = f"{airflow.url}{PUSH_PREFIX}"
     platform = wxa_sandbox.world.platforms[0]
@@ -79,23 +70,19 @@ def test_pushes_need_no_login_and_everything_else_does(airflow: ThrowawayAirflow
     platform.message_url = f"{receiver}/wxa_default/message/$APPID$"
 
     ticket = wxa_sandbox.push_ticket()
-    assert (ticket.status_code, ticket.text, ticket.headers["content-type"]) == (
-        200,
-        "success",
-        "text/plain; charset=utf-8",
-    )
+    assert (ticket.status_code, ticket.text) == (200, "success")
+    assert ticket.headers["content-type"] == "text/plain; charset=utf-8"
     assert wxa_sandbox.push("authorized", APPID).text == "success"
     assert wxa_sandbox.push("weapp_audit_success", APPID).text == "success"
 
     store = Store(f"sqlite:///{airflow.home / 'wxa.db'}", [airflow.component_env()["AIRFLOW__CORE__FERNET_KEY"]])
-    wait_until(lambda: APPID in store.merchants(COMPONENT_APPID))
+    until(lambda: APPID in store.merchants(COMPONENT_APPID), "the authorisation")
     assert store.merchants(COMPONENT_APPID)[APPID].state == "authorised"
     assert [push.told["appid"] for push in store.pushes(COMPONENT_APPID, ["weapp_audit_success"])] == [APPID]
 
     with httpx.Client(trust_env=False) as stranger:
-        assert stranger.post(f"{receiver}/wxa_default/authorisation", content=b"<xml/>").status_code == 403
-        assert stranger.post(f"{receiver}/nobody/authorisation", content=b"<xml/>").status_code == 403
-        assert stranger.post(f"{receiver}/wxa_default/authorisation", content=b"<" * 5_000_000).status_code == 403
+        for conn_id, content in (("wxa_default", b"<xml/>"), ("nobody", b"<xml/>"), ("wxa_default", b"<" * 5_000_000)):
+            assert stranger.post(f"{receiver}/{conn_id}/authorisation", content=content).status_code == 403
         assert stranger.get(f"{receiver}/wxa_default/authorisation").status_code == 405
         for page in ("docs", "redoc", "openapi.json", ""):
             assert stranger.get(f"{receiver}/{page}").status_code == 404

@@ -3,20 +3,11 @@
 import json
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-from airflow.sdk import BaseOperatorLink
 
-from airflow_wxa.links import VerificationFileLink, WxaErrcodeLink, WxaMiniProgramLink, WxaTrialQrcodeLink
 from tests.airflow_session import ROOT
-
-APPID = "wx00000000000000a1"
-
-
-class Task:
-    appid, failed_errcode, has_verification_file = APPID, 89021, True
-    dag_id, run_id, task_id = "wxa_release", "manual__1", "release"
+from tests.plugins.below_a_path import APPID
 
 
 @pytest.mark.real_airflow
@@ -36,21 +27,3 @@ def test_board_run_tab_icon_and_every_link_of_their_pages_are_there() -> None:
         "/team-a/wxa/board/errcode/89021",
         "/team-a/dags/wxa_release/runs/manual__1",
     }
-
-
-@pytest.mark.parametrize(
-    ("link", "path"),
-    [
-        (WxaMiniProgramLink(), f"/wxa/board/mini-program/{APPID}"),
-        (WxaTrialQrcodeLink(), f"/wxa/trial/{APPID}?"),
-        (WxaErrcodeLink(), "/wxa/board/errcode/89021"),
-        (VerificationFileLink(), "/wxa/board/verification-file?"),
-    ],
-    ids=lambda each: type(each).__name__,
-)
-def test_links_beside_a_task_lead_there(monkeypatch: pytest.MonkeyPatch, link: BaseOperatorLink, path: str) -> None:
-    task: Any = Task()
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team-a/")
-    assert link.get_link(task, ti_key=task).startswith(f"https://airflow.example.com/team-a{path}")
-    monkeypatch.delenv("AIRFLOW__API__BASE_URL")
-    assert link.get_link(task, ti_key=task).startswith(path)

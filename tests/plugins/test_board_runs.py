@@ -1,6 +1,5 @@
 """The board over Airflow's own runs: what goes on, what does not, and who is asked."""
 
-import re
 from typing import Any, Final
 
 import pytest
@@ -11,19 +10,14 @@ from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Question, told
 from tests.plugins.airflow_runs import APPID, FLEET, OTHER, PLATFORM, AirflowRun, load_fleet, settle
-from tests.plugins.browser import Browser
+from tests.plugins.browser import Browser, row_of, shows, text_of
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "url")
 IN_AUDIT = {"outcome": "submitted", "user_version": "1.4.0", "auditid": "4711"}
 
 
 def row(page: str, appid: str = APPID) -> str:
-    (found,) = [part for part in page.split("<tr>") if f"/mini-program/{appid}" in part]
-    return text_of(found)
-
-
-def text_of(page: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    return text_of(row_of(page, appid))
 
 
 #: What Airflow has of a run → what is shown of it.
@@ -46,14 +40,14 @@ def test_a_row_says_what_airflow_has_of_its_run(airflow: Browser, airflow_run: A
         settle(f"wx{number:016x}", "monday", dag_id=f"dag_{number}", **IN_AUDIT | {"outcome": "auditing"})
         if airflow_has is not None:
             airflow_run(f"dag_{number}", "monday", **airflow_has)
-    shown = airflow.get("/").text
-    waiting = {who: airflow.get(f"/?who={who.lower().replace(' ', '_')}").text for who in ("Release manager", "WeChat")}
+    shown = airflow.shows("/")
+    waiting = {who: airflow.shows(f"/?who={who.lower().replace(' ', '_')}") for who in ("Release manager", "WeChat")}
     for number, (_, said) in enumerate(RUNS):
         appid = f"wx{number:016x}"
-        assert [each for each in said if each not in row(shown, appid)] == []
+        shows(row(shown, appid), *said)
         assert {who for who, page in waiting.items() if appid in page} == waiting.keys() & set(said)
-        page = text_of(airflow.get(f"/mini-program/{appid}").text)
-        assert [each for each in said if each not in page and not each.startswith("Clear")] == []
+        page = text_of(airflow.shows(f"/mini-program/{appid}"))
+        shows(page, *(each for each in said if not each.startswith("Clear")))
 
 
 def test_what_a_run_ended_with_stays_whatever_becomes_of_the_run(airflow: Browser, airflow_run: AirflowRun) -> None:
@@ -61,22 +55,19 @@ def test_what_a_run_ended_with_stays_whatever_becomes_of_the_run(airflow: Browse
     settle(OTHER, "domains only", outcome="configured")
     airflow_run("wxa_release", "monday", "failed")  # a task of theirs, behind the release
     airflow_run("wxa_release", "domains only", "success")
-    page = airflow.get("/").text
-    assert "interrupted" not in row(page) + row(page, OTHER)
-    assert "Nobody" in row(page)
+    page = airflow.shows("/")
+    shows(row(page) + row(page, OTHER), hides=["interrupted"])
+    shows(row(page), "Nobody")
 
 
 def test_a_run_that_goes_on_stands_above_a_newer_one_that_has_ended(airflow: Browser, airflow_run: AirflowRun) -> None:
     settle(task_id="approve_release", outcome="asked", user_version="2.0.0")
     airflow_run("wxa_release", "monday", tasks={"approve_release": "awaiting_input"})
     settle(run_id="spring", dag_id=FLEET, outcome="released", release_version="1.9.0")
-    text = row(airflow.get("/").text)
-    assert "2.0.0" in text
-    assert "1.9.0" in text  # is online
-    assert "waits for approval" in text
+    shows(row(airflow.shows("/")), "2.0.0", "1.9.0", "waits for approval")  # one on its way, one online
     airflow_run(FLEET, "spring", "success")
     settle(outcome="stopped")
-    assert "waits for approval" not in row(airflow.get("/").text)
+    shows(row(airflow.shows("/")), hides=["waits for approval"])
 
 
 def test_what_waits_for_me_is_what_i_may_answer(airflow: Browser, airflow_run: AirflowRun) -> None:
@@ -90,15 +81,10 @@ def test_what_waits_for_me_is_what_i_may_answer(airflow: Browser, airflow_run: A
         ("somebody_elses", "x", "approve_x", []),
     ):
         airflow_run(dag_id, run_id, tasks={task_id: "awaiting_input"}, asked_of=asked_of)
-    mine = airflow.get("/?kind=mine", "user").text  # lin
-    assert OTHER in mine
-    assert f"/mini-program/{APPID}" not in mine
-    assert "approve_plan of spring?" in mine
-    assert "approve_x" not in mine
-    assert re.search(r"<strong>2</strong> wait for me", mine)
-    viewers = airflow.get("/").text
-    assert "approve_release asks wang" in row(viewers)
-    assert re.search(r"<strong>0</strong> wait for me", viewers)  # a viewer answers nothing
+    mine = (OTHER, "approve_plan of spring?", "<strong>2</strong> wait for me")
+    airflow.shows("/?kind=mine", *mine, hides=[f"/mini-program/{APPID}", "approve_x"], role="user")  # lin
+    viewers = airflow.shows("/", "<strong>0</strong> wait for me")  # a viewer answers nothing
+    shows(row(viewers), "approve_release asks wang")
 
 
 def test_a_decision_stands_beside_the_version_that_it_is_about(airflow: Browser, airflow_run: AirflowRun) -> None:
@@ -108,17 +94,12 @@ def test_a_decision_stands_beside_the_version_that_it_is_about(airflow: Browser,
     settle(run_id="tuesday", outcome="rejected", user_version="1.5.0", auditid="4712", reason="1: no")
     settle(run_id="wednesday", **IN_AUDIT | {"user_version": "2.0.0", "auditid": "4713"})
     airflow_run("wxa_release", "wednesday", tasks={"wait_for_audit": "deferred"})
-    cards = airflow.get(f"/mini-program/{APPID}").text.split("<article")[1:]
-    found = {each: [number for number, card in enumerate(cards) if each in card] for each in
-             ("2.0.0", "1.5.0", "1: no", "1.4.0", "4711", "wang")}  # fmt: skip
-    assert found == {"2.0.0": [0], "1.5.0": [1], "1: no": [1], "1.4.0": [2], "4711": [2], "wang": [2]}
-
-
-def test_a_pipeline_says_how_far_a_release_has_come(airflow: Browser, airflow_run: AirflowRun) -> None:
-    settle(task_id="submit_audit", **IN_AUDIT)
-    airflow_run("wxa_release", "monday", tasks={"wait_for_audit": "deferred"})
+    cards = airflow.shows(f"/mini-program/{APPID}").split("<article")[1:]
+    where = {"2.0.0": [0], "1.5.0": [1], "1: no": [1], "1.4.0": [2], "4711": [2], "wang": [2]}
+    assert {each: [at for at, card in enumerate(cards) if each in card] for each in where} == where
+    # How far the latest has come.
     stages = "domains: done code: done review: under way approval: not reached online: not reached"
-    assert stages in row(airflow.get("/").text)
+    shows(row(airflow.shows("/")), stages)
 
 
 def fleet(run_id: str, *failed: dict[str, Any]) -> None:
@@ -129,7 +110,7 @@ def fleet(run_id: str, *failed: dict[str, Any]) -> None:
 
 
 def fleet_page(airflow: Browser, run_id: str) -> str:
-    return text_of(airflow.get(f"/fleet?dag_id={FLEET}&run_id={run_id}").text)
+    return text_of(airflow.shows(f"/fleet?dag_id={FLEET}&run_id={run_id}"))
 
 
 #: What Airflow has of a fleet, how many have failed, whether it was stopped → what is shown.
@@ -156,14 +137,12 @@ def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(airflow: Browser
             open_fleets().stop(RunKey(FLEET, run_id), "wang")
         if airflow_has is not None:
             airflow_run(FLEET, run_id, **airflow_has)
-    listed = airflow.get("/fleets").text.split("<tr>")
+    listed = airflow.shows("/fleets").split("<tr>")
     for run_id, (airflow_has, failed, _, shown) in HEADLINES.items():
-        page = fleet_page(airflow, run_id)
-        assert [each for each in shown if each not in page] == []
+        page = shows(fleet_page(airflow, run_id), *shown)
         assert ("By the pace so far" in page) is (airflow_has is not None and "state" not in airflow_has)
         (line,) = (text_of(each) for each in listed if f"run_id={run_id}" in each)
-        parts = ["3 released", f"{7 - failed} not ended", *([f"{failed} blocked"] if failed else [])]
-        assert " · ".join(parts) in line
+        shows(line, f"3 released · {7 - failed} not ended" + (f" · {failed} blocked" if failed else ""))
 
 
 @pytest.mark.parametrize(
@@ -187,8 +166,7 @@ def test_a_fleets_gate_is_as_it_has_decided(
     ledger.asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
     if unended is None:
         ledger.decided(PLATFORM, "", task, {"outcome": "opened", **figures, "by": "zhao", "why": "as agreed"})
-    page = fleet_page(airflow, "spring")
-    assert [each for each in shown if each not in page] == []
+    shows(fleet_page(airflow, "spring"), *shown)
 
 
 def test_the_time_left_is_that_of_the_pace_so_far() -> None:

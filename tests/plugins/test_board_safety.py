@@ -1,19 +1,26 @@
 """What WeChat or a merchant wrote acts on no page of the board, and no secret and no foreign file stands there."""
 
 import os
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.hooks.screenshots import MOST_BYTES
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import VerificationFileLink
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import TaskRef
+from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
+from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.canaries import CANARIES, spellings
 from tests.plugins.airflow_runs import settle
 from tests.plugins.browser import Browser
@@ -108,22 +115,32 @@ def pictures(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settle(APPID, outcome="rejected", auditid=AUDITID, reason="no", screenshot=["a", "b"])
     folder = tmp_path / "shots" / APPID / AUDITID
     folder.mkdir(parents=True)
-    (folder / "1.jpg").write_bytes(JPEG)
-    (folder / "3.jpg").write_bytes(JPEG)
+    for number in (1, 3):
+        (folder / f"{number}.jpg").write_bytes(JPEG)
     return folder
 
 
-def test_a_rejection_shows_its_pictures(airflow: Browser, pictures: Path) -> None:
-    sources = [
-        each["src"] for tag, each in Elements(airflow.get(f"/mini-program/{APPID}").text).elements if tag == "img"
-    ]
+def test_a_rejection_shows_its_pictures_and_nothing_else(airflow: Browser, pictures: Path) -> None:
+    made = Elements(airflow.get(f"/mini-program/{APPID}").text)
+    sources = [attributes["src"] for tag, attributes in made.elements if tag == "img"]
     assert sources == [f"/wxa/board{PICTURE}/1", f"/wxa/board{PICTURE}/2"]
-    answer = airflow.get(f"{PICTURE}/1")
-    assert (answer.status_code, answer.content) == (200, JPEG)
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert answer.headers["x-content-type-options"] == "nosniff"
     (pictures / "2.png").write_bytes(b"\x89PNG the rest")
-    assert airflow.get(f"{PICTURE}/2").headers["content-type"] == "image/png"
+    for number, media_type in ((1, "image/jpeg"), (2, "image/png")):
+        answer = airflow.get(f"{PICTURE}/{number}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert airflow.get(f"{PICTURE}/1").content == JPEG
+    others = (
+        f"{PICTURE}/3",  # lies there, and belongs to no media id of the sheet
+        f"{PICTURE}/01",
+        f"{PICTURE}/1.jpg",
+        f"{PICTURE}/..%2f..%2f..%2fwxa.db",
+        f"/mini-program/{APPID}/screenshot/..%2f{AUDITID}/1",
+        f"/mini-program/{APPID}/screenshot/400000008/1",
+        f"/mini-program/wx00000000000000a9/screenshot/{AUDITID}/1",
+        f"/mini-program/..%2f{APPID}/screenshot/{AUDITID}/1",
+    )
+    assert [path for path in others if airflow.get(path).status_code != 404] == []
 
 
 def test_a_picture_is_for_whoever_may_see_the_dag(
@@ -144,25 +161,9 @@ def test_only_pictures_of_a_sensible_size_are_served(airflow: Browser, pictures:
     assert airflow.get(f"{PICTURE}/1").status_code == 404
 
 
-def test_nothing_else_is_served(airflow: Browser, pictures: Path) -> None:
-    others = (
-        f"{PICTURE}/3",  # lies there, and belongs to no media id of the sheet
-        f"{PICTURE}/01",
-        f"{PICTURE}/1.jpg",
-        f"{PICTURE}/..%2f..%2f..%2fwxa.db",
-        f"/mini-program/{APPID}/screenshot/..%2f{AUDITID}/1",
-        f"/mini-program/{APPID}/screenshot/400000008/1",
-        f"/mini-program/wx00000000000000a9/screenshot/{AUDITID}/1",
-        f"/mini-program/..%2f{APPID}/screenshot/{AUDITID}/1",
-    )
-    assert [path for path in others if airflow.get(path).status_code != 404] == []
-
-
 @pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
-def test_no_link_is_followed_and_nothing_is_waited_for(
-    airflow: Browser, pictures: Path, tmp_path: Path, kind: str
-) -> None:
-    elsewhere = pictures.rename(tmp_path / "elsewhere")
+def test_no_link_is_followed_and_nothing_is_waited_for(airflow: Browser, pictures: Path, kind: str) -> None:
+    elsewhere = pictures.rename(pictures.parents[2] / "elsewhere")
     if kind == "folder":
         pictures.symlink_to(elsewhere)
     else:
@@ -180,3 +181,24 @@ def test_pictures_in_object_storage_are_shown_as_well(
     path.parent.mkdir(parents=True)
     path.write_bytes(JPEG)
     assert airflow.get(f"{PICTURE}/1").content == JPEG
+
+
+def test_a_verification_file_is_downloaded_by_its_link_by_whoever_may_see_the_run(
+    airflow: Browser, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = TaskRef("wxa_platform_domains", "monday", "read_file")
+    ledger, told = open_ledger(), {"file_content": "c0ffee"}
+    for task_id, name in (("read_file", "a.txt"), ("other", "../b.txt")):
+        file = told | {"file_name": name}
+        ledger.decided("", THE_PLATFORM, replace(task, task_id=task_id), file, endpoint=VERIFICATION_FILE_READ)
+    link = VerificationFileLink().get_link(SimpleNamespace(has_verification_file=True), ti_key=task)  # type: ignore[arg-type]
+    path = link.removeprefix(BOARD_PREFIX)
+    answer = airflow.get(path)
+    assert (answer.status_code, answer.text) == (200, "c0ffee")
+    assert answer.headers["content-disposition"] == 'attachment; filename="a.txt"'
+    assert [airflow.get(path, role).status_code for role in ("", None)] == [401, 403]
+    others = (path.replace("read_file", "other"), path.replace("monday", "tuesday"))
+    assert [airflow.get(each).status_code for each in others] == [404, 404]
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team-a/")
+    below = VerificationFileLink().get_link(SimpleNamespace(has_verification_file=True), ti_key=task)  # type: ignore[arg-type]
+    assert below == f"https://airflow.example.com/team-a{link}"

@@ -13,13 +13,9 @@ from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.plugins import connections
 from airflow_wxa.plugins.connections import PushConnection, PushConnections, push_conn_ids, read_push_connection
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
-from tests.plugins.receiving import push_connection
+from tests.plugins.receiving import connection, push_connection
 
-GOOD = {
-    "conn_type": "wxa",
-    "login": COMPONENT_APPID,
-    "extra": {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY},
-}
+GOOD = json.loads(connection())
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +41,7 @@ def test_a_connection_with_push_fields_is_found_and_no_other(monkeypatch: pytest
         {"extra": {}},
     ):
         assert read(monkeypatch, **changes) is None, changes
-
-
-def test_a_connection_that_airflow_does_not_give_may_be_there_in_a_moment() -> None:
-    with pytest.raises(WxaTransportError, match="AirflowNotFoundException"):
+    with pytest.raises(WxaTransportError, match="AirflowNotFoundException"):  # it may be there in a moment
         read_push_connection("nobody")
 
 
@@ -80,21 +73,14 @@ class LookUp:
         return found
 
 
-def test_a_connection_is_looked_up_once_in_a_while_and_only_if_it_is_listed() -> None:
-    look_up = LookUp()
-    found = PushConnections(["wxa_default"], look_up)
-    for _ in range(3):
-        assert found.find("wxa_default") is not None
-        assert found.find("nobody") is None
-    assert look_up.asked == ["wxa_default"]
-
-
-def test_threads_share_one_look_up() -> None:
+def test_a_connection_is_looked_up_once_for_all_threads_and_only_if_it_is_listed() -> None:
     look_up = LookUp(0.1)
     found = PushConnections(["wxa_default"], look_up)
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(found.find, ["wxa_default"] * 8))
-    assert len(look_up.asked) == 1
+    assert found.find("wxa_default") is not None
+    assert found.find("nobody") is None
+    assert look_up.asked == ["wxa_default"]
 
 
 def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,15 +109,16 @@ def test_what_failed_is_looked_up_again_soon_and_not_at_once(monkeypatch: pytest
 
 
 def test_a_connection_of_a_team_is_listed_with_its_team(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_A/PUSHED", json.dumps(GOOD | {"login": "wx00000000000000c3"}))
     monkeypatch.setenv("AIRFLOW_CONN__TEAM_A___PUSHED", json.dumps(GOOD))
     monkeypatch.setenv("AIRFLOW_CONN__TEAM_B___PUSHED", json.dumps(GOOD | {"login": "wx00000000000000c2"}))
-    found = [read_push_connection(f"team_{team}/pushed") for team in "ab"]
-    assert [each and each.keys.component_appid for each in found] == [COMPONENT_APPID, "wx00000000000000c2"]
+
+    def platform(wxa_conn_id: str) -> str:
+        found = read_push_connection(wxa_conn_id)
+        return found.keys.component_appid if found else ""
+
+    assert platform("team_a/pushed") == "wx00000000000000c3"  # without teams a slash belongs to the id
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    assert [platform(f"team_{team}/pushed") for team in "ab"] == [COMPONENT_APPID, "wx00000000000000c2"]
     with pytest.raises(WxaTransportError):
-        read_push_connection("pushed")
-
-
-def test_without_teams_a_slash_belongs_to_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TEAM_A/PUSHED", json.dumps(GOOD))
-    assert read_push_connection("team_a/pushed") is not None
+        platform("pushed")

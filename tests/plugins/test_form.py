@@ -14,11 +14,8 @@ from airflow_wxa.texts import in_language
 A, B = "wx00000000000000a1", "wx00000000000000b2"
 NAMES = {"茶馆": [A], "Bakery, the": [B], "花店": [A, B]}
 DEFAULTS = {name: field.default for name, field in FIELDS.items()}
-FILLED = {
-    "template_id": "47",
-    "user_version": "1.5.0",
-    "webviewdomain": "https://m.example.com\nhttps://h5.example.com",
-}
+DOMAINS = ["https://m.example.com", "https://h5.example.com"]
+FILLED = {"template_id": "47", "user_version": "1.5.0", "webviewdomain": "\n".join(DOMAINS)}
 
 
 def read(merchants: str, **texts: str) -> Any:
@@ -34,12 +31,7 @@ def test_a_column_may_have_a_fields_title_in_either_language() -> None:
 
 @pytest.mark.parametrize("merchant", [A, "茶馆", f" {A}\n\n"])
 def test_one_mini_program_is_a_release(merchant: str) -> None:
-    assert read(merchant).conf == {
-        "appid": A,
-        "template_id": "47",
-        "user_version": "1.5.0",
-        "webviewdomain": ["https://m.example.com", "https://h5.example.com"],
-    }
+    assert read(merchant).conf == FILLED | {"appid": A, "webviewdomain": DOMAINS}
 
 
 def test_what_the_dag_has_as_its_default_is_left_to_it() -> None:
@@ -94,12 +86,7 @@ def test_a_spreadsheet_maps_its_columns(separator: str) -> None:
         ("花店", {}, "merchants", "several Mini Programs are called"),
         (f"appid,colour\n{A},red", {}, "merchants", "'colour': is no field"),
         (f"appid,user_version\n{A}", {}, "merchants", "line 2: has 1 fields, not 2"),
-        (
-            f"appid,webviewdomain\n{A},https://a.example.com\n{B},nonsense",
-            {},
-            "merchants",
-            "merchants:3: webviewdomain",
-        ),
+        (f"appid,webviewdomain\n{A},{DOMAINS[0]}\n{B},nonsense", {}, "merchants", "merchants:3: webviewdomain"),
         (f"{A}\n{A}", {}, "merchants", "stands twice"),
         (A, {"webviewdomain": ""}, "webviewdomain", "webviewdomain"),
         (A, {"template_id": "four"}, "template_id", "template_id"),

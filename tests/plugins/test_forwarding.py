@@ -16,6 +16,8 @@ from tests.plugins.receiving import KEYS, NOW, Receiver, query, receiver_on, ser
 from tests.sealing import sealed
 
 MESSAGE = f"/wxa_default/message/{APPID}"
+OF_PLATFORM = {"AppId": COMPONENT_APPID, "CreateTime": NOW}
+REGISTERED = xml(**OF_PLATFORM, InfoType="notify_third_fasteregister", appid=APPID, auth_code="code@@@x")
 VISITOR = xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="text", Content="hello")
 
 
@@ -42,11 +44,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         yield service
 
 
-REGISTERED = xml(
-    AppId=COMPONENT_APPID, CreateTime=NOW, InfoType="notify_third_fasteregister", appid=APPID, auth_code="code@@@x"
-)
-
-
 @pytest.fixture
 def receiver(store: Store, service: Service) -> Receiver:
     return receiver_on(store)
@@ -58,11 +55,8 @@ def test_a_visitors_message_goes_on_as_it_came_and_its_answer_comes_back(receive
     answer = receiver.request("POST", MESSAGE, envelope.body, asked)
     assert (answer.status_code, answer.text) == (200, "<xml>hello back</xml>")
     assert service.came == [{"appid": APPID, "query": query(envelope) | {"openid": "o-visitor"}, "body": envelope.body}]
-
-
-def test_an_event_about_the_platform_that_we_do_not_know_goes_on(receiver: Receiver, service: Service) -> None:
-    receiver.event(xml(AppId=COMPONENT_APPID, CreateTime=NOW, InfoType="order_path_audit_result_notify"))
-    assert [each["appid"] for each in service.came] == [COMPONENT_APPID]
+    receiver.event(xml(**OF_PLATFORM, InfoType="order_path_audit_result_notify"))  # none that we know
+    assert [each["appid"] for each in service.came] == [APPID, COMPONENT_APPID]
 
 
 def test_what_is_ours_forged_or_handed_on_or_holds_a_secret_stays(receiver: Receiver, service: Service) -> None:
@@ -95,28 +89,28 @@ def test_a_service_that_fails_lets_wechat_send_again_and_is_counted(
     assert "/wechat/" not in re.sub(r"HTTP Request.*", "", caplog.text)
 
 
+@pytest.mark.parametrize("url", ["", "https://service.example.com/wechat/$APPID$", "http://127.0.0.1:8000/x"])
+def test_https_is_taken_and_plain_http_to_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", url)
+    assert forward_pushes_to() == url
+
+
 @pytest.mark.parametrize(
-    ("url", "is_taken"),
+    "url",
     [
-        ("", True),
-        ("https://service.example.com/wechat/$APPID$", True),
-        ("http://127.0.0.1:8000/x", True),
-        ("http://service.example.com/x", False),
-        ("https://user:secret@service.example.com/", False),
-        ("https://service.example.com/?key=secret", False),
-        ("ftp://service.example.com/", False),
-        ("http://[::1", False),
-        ("service.example.com", False),
+        "http://service.example.com/x",
+        "https://user:secret@service.example.com/",
+        "https://service.example.com/?key=secret",
+        "ftp://service.example.com/",
+        "http://[::1",
+        "service.example.com",
     ],
 )
-def test_plain_http_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str, is_taken: bool) -> None:
+def test_no_other_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", url)
-    if is_taken:
-        assert forward_pushes_to() == url
-    else:
-        with pytest.raises(WxaSpecError) as refused:
-            forward_pushes_to()
-        assert "secret" not in str(refused.value)
+    with pytest.raises(WxaSpecError) as refused:
+        forward_pushes_to()
+    assert "secret" not in str(refused.value)
 
 
 def test_an_address_that_is_refused_stops_no_ticket(

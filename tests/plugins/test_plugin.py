@@ -1,15 +1,14 @@
 """What Airflow finds, and what it costs a task that needs none of it."""
 
-import asyncio
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from typing import Any
 
 import pytest
 
 from airflow_wxa.plugins.plugin import BuiltOnDemand, WxaPlugin
 from airflow_wxa.trial_link import BOARD_PREFIX, PUSH_PREFIX, TRIAL_PREFIX
+from tests.plugins.browser import Browser
 
 LOADED = """
 import sys
@@ -34,22 +33,9 @@ def test_a_process_that_only_loads_the_plugin_imports_no_web_framework() -> None
 def test_the_first_request_builds_the_app_and_the_next_one_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     mounted: BuiltOnDemand = WxaPlugin.fastapi_apps[0]["app"]
     monkeypatch.setattr(mounted, "_app", None)
-    assert asyncio.run(status_of(mounted)) == 405
-    built = mounted._app
-    assert asyncio.run(status_of(mounted)) == 405
-    assert mounted._app is built
-
-
-async def status_of(app: BuiltOnDemand) -> int:
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    path = "/wxa_default/authorisation"
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "root_path": ""}
-    await app(scope, receive, send)
-    return int(sent[0]["status"])
+    built = []
+    for _ in range(2):
+        answer = Browser(mounted).send("GET", "/wxa_default/authorisation")
+        assert answer.status_code == 405
+        built.append(mounted._app)
+    assert built[0] is built[1] is not None

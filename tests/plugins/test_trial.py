@@ -14,6 +14,7 @@ from airflow.utils.session import create_session
 from httpx import Response
 from sqlalchemy import select
 
+from airflow_wxa.cli.demo.airflow import connection_of
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.handlers.code import qrcode
@@ -33,7 +34,7 @@ PAGE = trial_link("", APPID, **RUN)
 def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
     monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps({"conn_type": "http", "host": wxa_sandbox.url}))
-    open_ledger().decided("", APPID, TASK, {"outcome": "asked"})
+    note()
     wxa_sandbox.world.mini_program(APPID).exp_info = {"exp_version": "1.4.0", "exp_desc": "", "exp_time": 1}
     return wxa_sandbox
 
@@ -42,18 +43,20 @@ def get(airflow: Browser, path: str = PAGE, role: str | None = "viewer") -> Resp
     return airflow.send("GET", path, headers=login(role))
 
 
+def note(**changes: Any) -> None:
+    """Note that a run asked about the Mini Program."""
+    open_ledger().decided("", APPID, replace(TASK, **changes), {"outcome": "asked"})
+
+
 def test_whoever_may_see_the_runs_sees_the_picture(airflow: Browser, wxa_default: RunningSandbox) -> None:
     answer = get(airflow)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert answer.content.startswith(b"\xff\xd8\xff")
     assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert [entry.path for entry in wxa_default.journal] == ["/wxa/get_qrcode"]
-    # A later note without a Connection leaves the one that was noted.
-    open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=""), {"outcome": "asked"})
+    note(wxa_conn_id="")  # leaves the one that was noted
     assert get(airflow).status_code == 200
-
-
-def test_the_picture_opens_the_page_that_the_link_names(airflow: Browser, wxa_default: RunningSandbox) -> None:
+    # It opens the page that the link names.
     page = "pages/order/list?shop=8016&to=首页"
     assert get(airflow, trial_link("", APPID, **RUN, page=page)).content == qrcode(f"{APPID} 1.4.0 {page}")
     assert get(airflow, trial_link("", APPID, **RUN, page="p" * 1025)).status_code == 422
@@ -92,21 +95,19 @@ def test_nobody_else_and_nothing_else_is_answered_and_wechat_is_not_asked(
 def test_the_rights_are_those_on_the_dag_that_links_there(
     airflow: Browser, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(
-        type(get_auth_manager()), "is_authorized_dag", lambda _, **question: asked.append(question["details"].id)
-    )
+    asked: list[str] = []
+    refuses = lambda _, **question: asked.append(question["details"].id)  # noqa: E731
+    monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", refuses)
     assert get(airflow).status_code == 403
     assert (asked, wxa_default.journal) == ([TASK.dag_id], [])
 
 
-def test_made_up_appids_leave_no_rows(airflow: Browser, wxa_default: RunningSandbox) -> None:
-    with_platform = {"conn_type": "wxa", "host": wxa_default.url, "login": COMPONENT_APPID, "password": "secret"}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(with_platform))
-        for number in range(5):
-            page = trial_link("", f"wx000000000000ff{number:02d}", **RUN)
-            assert get(airflow, page).status_code == 404
+def test_made_up_appids_leave_no_rows(
+    airflow: Browser, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection_of(wxa_default.url, COMPONENT_APPID, "secret"))
+    for number in range(5):
+        assert get(airflow, trial_link("", f"wx000000000000ff{number:02d}", **RUN)).status_code == 404
     with open_ledger()._database.reading() as connection:
         rows = connection.execute(select(credential.c.appid).where(credential.c.appid.startswith("wx000000000000ff")))
         assert rows.all() == []
@@ -114,7 +115,7 @@ def test_made_up_appids_leave_no_rows(airflow: Browser, wxa_default: RunningSand
 
 def test_a_connection_of_another_kind_is_not_used(airflow: Browser, wxa_default: RunningSandbox) -> None:
     for noted in ("elsewhere", "absent", "a b"):
-        open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=noted), {"outcome": "asked"})
+        note(wxa_conn_id=noted)
         assert get(airflow).status_code == 404, noted
     assert wxa_default.journal == []
 
@@ -153,7 +154,6 @@ def test_a_picture_is_asked_for_with_the_connection_of_the_dags_team(
         session.flush()
         session.add(DagModel(dag_id="release_of_team_a", bundle_name="of_team_a", fileloc="release.py"))
     for dag_id, status in (("release_of_team_a", 200), ("another", 404)):
-        task = replace(TASK, dag_id=dag_id, wxa_conn_id="wxa_team")
-        open_ledger().decided("", APPID, task, {"outcome": "asked"})
-        page = trial_link("", APPID, dag_id=dag_id, run_id=task.run_id)
-        assert airflow.send("GET", page, headers=login("admin")).status_code == status
+        note(dag_id=dag_id, wxa_conn_id="wxa_team")
+        page = trial_link("", APPID, dag_id=dag_id, run_id=TASK.run_id)
+        assert get(airflow, page, "admin").status_code == status
