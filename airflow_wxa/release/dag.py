@@ -106,7 +106,9 @@ def refuse_given(problems: Sequence[str]) -> None:
     :raises WxaSpecError: there are problems.
     """
     if problems:
-        raise WxaSpecError(Text("dag_arguments_are_refused"), sorted(problems))
+        error = WxaSpecError(Text("dag_arguments_are_refused"), sorted(problems))
+        error.told = log_text(error, language())
+        raise error
 
 
 def release_spec(context: Context) -> ReleaseSpec:

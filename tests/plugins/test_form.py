@@ -98,7 +98,9 @@ def test_a_spreadsheet_maps_its_columns(separator: str) -> None:
 def test_a_problem_stands_beside_its_field(merchants: str, texts: dict[str, str], field: str, said: str) -> None:
     filled = read(merchants, **texts)
     assert filled.conf == {}
-    assert any(said in each for each in filled.problems[field]), filled.problems
+    told = [each for each in filled.problems[field] if said in each]
+    assert told, filled.problems
+    assert [each for each in told if in_language(each, "zh") == each] == []
 
 
 def test_a_table_that_is_no_csv_is_said_to_be_none() -> None:

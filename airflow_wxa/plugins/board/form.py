@@ -187,7 +187,9 @@ def _checked(conf: Mapping[str, Any], problems: Sequence[str], *, of_fleet: bool
     """Return a form, each problem beside its field; those of merchants, and all that have no field, beside these."""
     by_field: dict[str, list[str]] = {}
     for problem in problems[:_MAX_PROBLEMS]:
-        said = problem if problem.startswith(_MERCHANTS) else problem.partition(": ")[2] if of_fleet else problem
+        said = problem
+        if of_fleet and isinstance(problem, Text) and not problem.startswith(_MERCHANTS):
+            said = problem.values.get("problem", problem)  # without the line of a manifest that nobody wrote
         match = _OF_FIELD.match(said)
         name = match.group(1) if match and match.group(1) in FIELDS and match.group(1) != "appid" else _MERCHANTS
         by_field.setdefault(name, []).append(said)
