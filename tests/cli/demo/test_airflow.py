@@ -4,12 +4,12 @@ import os
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 import airflow_wxa
 from airflow_wxa.cli.demo import airflow as launcher
 from airflow_wxa.cli.demo.airflow import AirflowStartError, OutOfTimeError, ThrowawayAirflow, every_dag
+from tests.cli.demo.conftest import living
 
 IS_COMMAND = "__name__ == '__main__'"  # and not imported for others to be forked
 FOREIGN = {
@@ -22,11 +22,6 @@ FOREIGN = {
     "AIRFLOW_VAR_COLOUR": "red",
     "_AIRFLOW_PROCESS_CONTEXT": "server",
 }
-
-
-def lives(pid: int) -> bool:
-    """Whether a process runs; an orphan whose new parent never asks for it stays a zombie."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
@@ -57,20 +52,17 @@ def test_all_components_share_keys_and_no_two_airflows_do(home: Path) -> None:
     assert "a token" not in repr(one)
 
 
-def test_it_listens_on_loopback_and_logs_as_it_is_told(home: Path) -> None:
-    environment = ThrowawayAirflow(home, {}, port=18081, debug=True).component_env()
-    assert (environment["AIRFLOW__API__HOST"], environment["AIRFLOW__API__PORT"]) == ("127.0.0.1", "18081")
-    assert environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "DEBUG"
-    assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "INFO"
-
-
-def test_an_account_is_its_only_user_and_its_password_is_in_a_file_of_its_own(home: Path) -> None:
-    airflow = ThrowawayAirflow(home, {}, account={"username": "lin", "password": "of-lin"})
-    environment = airflow.component_env()
-    assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
-    assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "lin:admin"
-    assert "of-lin" not in repr(airflow) + str(environment)
-    assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "True"
+def test_it_listens_on_loopback_and_is_everybodys_or_has_one_user_whose_password_is_in_a_file_of_its_own(
+    home: Path,
+) -> None:
+    airflow = ThrowawayAirflow(home, {}, port=18081, debug=True, account={"username": "lin", "password": "of-lin"})
+    names = ("API__HOST", "API__PORT", "LOGGING__LOGGING_LEVEL")
+    names += ("CORE__SIMPLE_AUTH_MANAGER_USERS", "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS")
+    both = (airflow, ThrowawayAirflow(home, {}))
+    seen, other = ([each.component_env().get(f"AIRFLOW__{name}") for name in names] for each in both)
+    assert seen == ["127.0.0.1", "18081", "DEBUG", "lin:admin", "False"]
+    assert other[2:] == ["INFO", None, "True"]
+    assert "of-lin" not in repr(airflow) + str(airflow.component_env())
 
 
 def test_every_dag_is_written_as_the_dags_folder_of_a_checkout_has_it() -> None:
@@ -83,6 +75,8 @@ def test_every_dag_is_written_as_the_dags_folder_of_a_checkout_has_it() -> None:
 
 def test_a_component_that_ends_is_named_with_its_last_lines(home: Path, no_airflow: Path) -> None:
     airflow = ThrowawayAirflow(home, {})
+    with pytest.raises(RuntimeError, match="was not started"):
+        _ = airflow.api
     with pytest.raises(AirflowStartError, match=r"database ended with exit code 3[\s\S]*no space left on device"):
         airflow.start("wxa_release")
     airflow.stop()
@@ -103,31 +97,32 @@ def test_a_component_that_is_never_ready_is_given_up(home: Path, no_airflow: Pat
     assert told == ["database starting", "database up", *(f"{name} starting" for name in launcher.COMPONENTS)]
 
 
-def test_components_that_lost_the_process_that_forked_them_count_as_dead(home: Path, no_airflow: Path) -> None:
+def with_scheduler_alone(home: Path, no_airflow: Path) -> tuple[ThrowawayAirflow, int]:
+    """Start a scheduler that goes on, and nothing else; return its process as well."""
     no_airflow.write_text(f"import time\nif {IS_COMMAND}: time.sleep(60)\n", "utf-8")
     airflow = ThrowawayAirflow(home, {})
     (home / "tmp").mkdir()
-    component = airflow._spawn("scheduler", ("scheduler",))
-    assert component.process.poll() is None
+    return airflow, airflow._spawn("scheduler", ("scheduler",)).process.pid
+
+
+def test_components_that_lost_the_process_that_forked_them_count_as_dead(home: Path, no_airflow: Path) -> None:
+    airflow, pid = with_scheduler_alone(home, no_airflow)
     airflow.check_lives()
     airflow.processes.components[0].process.kill()
     airflow.processes.components[0].process.wait()
     with pytest.raises(AirflowStartError, match="fork-server ended with exit code -9"):
         airflow.check_lives()
     airflow.stop()
-    assert not lives(component.process.pid)
+    assert living([pid]) == []
 
 
 def test_components_end_when_nobody_is_left_to_end_them(home: Path, no_airflow: Path) -> None:
-    no_airflow.write_text(f"import time\nif {IS_COMMAND}: time.sleep(60)\n", "utf-8")
-    airflow = ThrowawayAirflow(home, {})
-    (home / "tmp").mkdir()
-    pid = airflow._spawn("scheduler", ("scheduler",)).process.pid
+    airflow, pid = with_scheduler_alone(home, no_airflow)
     assert airflow._fork_server is not None
     airflow._fork_server._connection.close()  # as the end of the demo does
     assert airflow.processes.components[0].process.wait() == 0
     deadline = time.monotonic() + 10
-    while lives(pid):
+    while living([pid]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -140,8 +135,3 @@ def test_the_schedulers_log_tells_whether_it_has_noticed_that_a_task_waits(home:
     with (home / "scheduler.out").open("a", encoding="utf-8") as log:
         log.write(f"{event} {key.format('plain')}\n")
     assert airflow.has_parked("plain", "approve_release")
-
-
-def test_before_it_has_started_it_has_no_api(home: Path) -> None:
-    with pytest.raises(RuntimeError, match="was not started"):
-        _ = ThrowawayAirflow(home, {}).api

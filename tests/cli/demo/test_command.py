@@ -6,11 +6,11 @@ import time
 from io import StringIO
 from pathlib import Path
 
-import psutil
 import pytest
 from rich.console import Console
 
 from airflow_wxa.cli.demo.command import Options, PushRefusedError, home_of, run_demo
+from tests.cli.demo.conftest import living
 
 #: It has a child of its own, and tells of both beside the home that goes.
 HANGING = """import os, pathlib, subprocess, sys, time
@@ -45,18 +45,15 @@ def test_a_home_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -
     assert [(path.name, path.read_text("utf-8")) for path in tmp_path.iterdir()] == [("airflow.db", "precious")]
 
 
-def test_all_problems_of_the_options_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_the_options_are_told_at_once_and_a_home_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     assert len(Options(home=file, json=tmp_path / "absent" / "rows.json").problems) == 2
     assert len(Options(json=tmp_path).problems) == 1
     assert Options(json=tmp_path / "rows.json", keep=True).problems == ["--json and --keep: one of them"]
     assert Options(home=tmp_path / "new", json=tmp_path / "rows.json").problems == []
-
-
-def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert demo(Options(home=tmp_path / "file" / "home")) == (1, f"{tmp_path / 'file' / 'home'}: Not a directory\n")
+    # What only the attempt can tell.
+    assert demo(Options(home=file / "home")) == (1, f"{file / 'home'}: Not a directory\n")
 
 
 def test_a_temporary_home_goes_and_one_that_was_asked_for_stays(temporary: Path, tmp_path: Path) -> None:
@@ -69,24 +66,19 @@ def test_a_temporary_home_goes_and_one_that_was_asked_for_stays(temporary: Path,
     assert home.is_dir()
 
 
-def test_an_airflow_that_does_not_start_makes_exit_code_1_and_leaves_nothing(temporary: Path, no_airflow: Path) -> None:
+def refuse(*_: object) -> None:
+    raise PushRefusedError("the push receiver in Airflow's API server answered HTTP 403")
+
+
+def test_a_start_that_fails_makes_exit_code_1_is_said_and_leaves_nothing(
+    temporary: Path, no_airflow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exit_code, shown = demo(Options())
     assert exit_code == 1
-    assert "Airflow's database ended with exit code 3" in shown
-    assert "no space left on device" in shown
-    assert "--home DIR" in shown
-    assert list(temporary.iterdir()) == []
-
-
-def test_a_ticket_that_is_not_taken_makes_exit_code_1_and_leaves_nothing(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object) -> None:
-        raise PushRefusedError("the push receiver in Airflow's API server answered HTTP 403")
-
-    monkeypatch.setattr("airflow_wxa.cli.demo.command.play", refused)
-    exit_code, shown = demo(Options())
-    assert (exit_code, shown) == (1, "the push receiver in Airflow's API server answered HTTP 403\n")
+    said = ("Airflow's database ended with exit code 3", "no space left on device", "--home DIR")
+    assert [part for part in said if part not in shown] == []
+    monkeypatch.setattr("airflow_wxa.cli.demo.command.play", refuse)
+    assert demo(Options()) == (1, "the push receiver in Airflow's API server answered HTTP 403\n")
     assert list(temporary.iterdir()) == []
 
 
@@ -103,8 +95,4 @@ def test_an_interrupted_start_leaves_neither_processes_nor_files(temporary: Path
     assert "interrupted (SIGHUP)" in shown
     assert [path.name for path in temporary.iterdir()] == ["pids"]
     started = [int(pid) for pid in (temporary / "pids").read_text("utf-8").split()]
-    # An orphan whose new parent never asks for it stays a zombie.
-    alive = [
-        each.pid for each in psutil.process_iter() if each.pid in started and each.status() != psutil.STATUS_ZOMBIE
-    ]
-    assert (len(started), alive) == (2, [])
+    assert (len(started), living(started)) == (2, [])

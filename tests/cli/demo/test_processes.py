@@ -1,14 +1,16 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
 from airflow_wxa.cli.demo.processes import SIGNALS, Interrupted, ProcessSessions, interruptible, uninterrupted
+from tests.cli.demo.conftest import living
 
 Start = Callable[[str], None]
 
@@ -59,7 +61,7 @@ def test_nothing_is_left_of_a_program(sessions: ProcessSessions, start: Start, p
     assert pids
     sessions.stop(patience=0.1)
     assert (sessions.pids(), sessions.components) == ([], [])
-    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+    assert living(pids) == []
 
 
 def test_a_program_has_a_session_of_its_own_and_is_not_waited_for_when_it_has_ended(
@@ -82,9 +84,9 @@ def test_the_last_lines_are_kept_for_whom_they_may_help(sessions: ProcessSession
 def test_a_signal_does_not_come_between_start_and_note(
     sessions: ProcessSessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = __import__("subprocess").Popen
+    started = subprocess.Popen
 
-    def interrupted_start(*args: object, **kwargs: object) -> object:
+    def interrupted_start(*args: Any, **kwargs: Any) -> object:
         process = started(*args, **kwargs)
         signal.raise_signal(signal.SIGINT)
         return process

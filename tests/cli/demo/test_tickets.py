@@ -10,17 +10,13 @@ from airflow_wxa.plugins import plugin
 from airflow_wxa.sandbox import Push, RunningSandbox
 from tests.client.conftest import Elsewhere
 
+pytestmark = pytest.mark.usefixtures("no_waiting")
 LOADED = "import sys, airflow_wxa.cli.demo.command; print({'airflow'} & set(sys.modules))"
 
 
 @pytest.fixture
 def sandbox() -> RunningSandbox:
     return RunningSandbox(world=demo_world(), seed={}, url="http://127.0.0.1:1")
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
 
 
 def test_each_platform_s_ticket_goes_encrypted_to_the_address_of_its_connection(
