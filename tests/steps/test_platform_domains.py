@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError
 from airflow_wxa.steps import PlatformOutcome, modify_platform_domains, modify_platform_server_domains
-from tests.steps.conftest import Script
+from tests.steps.answers import LOST
+from tests.steps.conftest import Ending, Script, done, stops
 
-FILE = {"errcode": 0, "file_name": "AbCdEf1234.txt", "file_content": "0123456789abcdef"}
+OK = {"errcode": 0}
+FILE = OK | {"file_name": "AbCdEf1234.txt", "file_content": "0123456789abcdef"}
+HOSTS = ["b.com", "c.com"]
 
 
 def lists(testing: str, published: str | None = None) -> dict[str, Any]:
@@ -16,21 +19,17 @@ def lists(testing: str, published: str | None = None) -> dict[str, Any]:
     return answer if published is None else answer | {"published_wxa_jump_h5_domain": published}
 
 
-OK = {"errcode": 0}
-UNTOLD = OK
-
-
 def changed(
-    script: Script, action: Any, hosts: Any, *answers: Any, only_if_empty: bool = False, **others: Any
+    script: Script, *answers: Any, action: Any = "add", hosts: Any = "b.com", if_empty: bool = False, file: Any = ()
 ) -> PlatformOutcome:
     """Change the platform's list, which answers so, look by look: read, write, read back."""
-    step = modify_platform_domains(action, hosts, only_if_empty=only_if_empty)
-    return script.play(step, hosts=answers, **others)
+    step = modify_platform_domains(action, hosts, only_if_empty=if_empty)
+    return script.play(step, hosts=answers, get_domain_confirmfile=file)
 
 
 def test_hosts_are_added_to_both_versions_and_read_back(script: Script) -> None:
     after = lists(*["a.com;b.example.com;c.example.com"] * 2)
-    outcome = changed(script, "add", ["B.example.com", "c.example.com"], lists("a.com", "a.com"), OK, after)
+    outcome = changed(script, lists("a.com", "a.com"), OK, after, hosts=["B.example.com", "c.example.com"])
     assert outcome.to_json() == {
         "outcome": "registered",
         "action": "add",
@@ -46,100 +45,68 @@ def test_hosts_are_added_to_both_versions_and_read_back(script: Script) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("action", "before", "after", "added", "removed"),
-    [
-        ("add", lists(""), lists("b.com"), ("b.com",), ()),  # never published: a testing version only
-        # One version that differs is enough to write.
-        ("add", lists("b.com", ""), lists("b.com", "b.com"), ("b.com",), ()),
-        ("add", lists("", "b.com"), lists("b.com", "b.com"), (), ()),
-        ("delete", lists("b.com", ""), lists("", ""), (), ()),
-        ("set", lists("b.com", "b.com;c.com"), lists("b.com", "b.com"), (), ("c.com",)),
-        ("set", lists("a.com", "a.com"), lists("b.com", "b.com"), ("b.com",), ("a.com",)),
-        ("delete", UNTOLD, UNTOLD, (), ()),  # unknown, never empty
-    ],
+EMPTY, B, UNVERIFIED = lists("", ""), lists("b.com", "b.com"), OK | {"invalid_wxa_jump_h5_domain": "c.com"}
+ADDED, UNCHANGED = done("registered", added=("b.com",), removed=()), done("unchanged", added=(), removed=())
+SERVE = {"hosts": "c.com", "file name": FILE["file_name"], "file content": FILE["file_content"]}
+UNREAD = stops(WxaPlatformSetupError, values={"hosts": "c.com", "put it at": "https://c.com/"})
+SERVED = stops(
+    WxaPlatformSetupError,
+    r"could not be fetched[\s\S]*exactly this content",
+    values=SERVE | {"put it at": "https://c.com/AbCdEf1234.txt"},
+    retryable=False,
 )
-def test_a_list_of_which_a_version_differs_is_written(
-    script: Script, action: Any, before: Any, after: Any, added: Any, removed: Any
-) -> None:
-    outcome = changed(script, action, "b.com", before, OK, after)
-    assert (outcome.outcome, outcome.added, outcome.removed) == ("registered", added, removed)
-    assert (outcome.published is None) == ("published_wxa_jump_h5_domain" not in after)
+BOTH_SERVED = r"https://b.com/AbCdEf1234.txt, https://c.com/AbCdEf1234.txt[\s\S]*exactly this content"
+DIFFERS = r"list read back is not what was wanted[\s\S]*testing b.com, published d.com"
+#: What the list answers, look by look, what is asked of it, and how the change ends.
+CHANGES: list[tuple[list[Any], dict[str, Any], Ending]] = [
+    # A list of which a version differs is written: one is enough.
+    ([lists(""), OK, lists("b.com")], {}, done("registered", added=("b.com",), published=None)),
+    ([lists("b.com", ""), OK, B], {}, ADDED),
+    ([lists("", "b.com"), OK, B], {}, done("registered", added=(), removed=())),
+    ([lists("b.com", ""), OK, EMPTY], {"action": "delete"}, done("registered", removed=(), published=())),
+    ([lists("b.com", "b.com;c.com"), OK, B], {"action": "set"}, done("registered", added=(), removed=("c.com",))),
+    ([lists("a.com", "a.com"), OK, B], {"action": "set"}, done("registered", added=("b.com",), removed=("a.com",))),
+    ([OK, OK, OK], {"action": "delete"}, done("registered", added=(), removed=(), published=None)),  # never empty
+    # A list that is as wanted is not written.
+    *[([told], {}, UNCHANGED) for told in (lists("b.com;c.com", "b.com;c.com"), lists("b.com"))],
+    *[([told], {"action": "delete"}, UNCHANGED) for told in (lists("c.com", "c.com"), EMPTY)],
+    ([B], {"action": "set"}, UNCHANGED),
+    ([lists("b.com;a.com", "")], {"action": "get", "hosts": ()}, UNCHANGED),
+    # Where that is asked for only an empty list is filled; one that holds all is left, another one is named.
+    ([EMPTY, OK, B], {"if_empty": True}, ADDED),
+    *[([lists(each), OK, lists("b.com")], {"if_empty": True}, done("registered")) for each in ("", "a.com")],
+    ([lists("a.com;b.com", "b.com;c.com")], {"if_empty": True}, UNCHANGED),
+    ([lists("", "a.com;c.com")], {"if_empty": True}, stops(WxaStateError, r"not empty[\s\S]*published a.com, c.com")),
+    # A host that could not be verified hands over the file, or where to put it if that cannot be read; so does -1.
+    ([EMPTY, UNVERIFIED], {"hosts": HOSTS, "file": FILE}, SERVED),
+    *[([EMPTY, UNVERIFIED], {"hosts": HOSTS, "file": said}, UNREAD) for said in (-1, 40001, LOST)],
+    ([EMPTY, -1, EMPTY], {"hosts": HOSTS, "file": FILE}, stops(WxaBusyError, BOTH_SERVED, errcode=-1, retryable=True)),
+    # After a lost answer it is read back, and nothing is repeated.
+    *[([lists("a.com"), said, lists("a.com;b.com")], {}, done("registered", added=("b.com",))) for said in (-1, LOST)],
+    ([lists("a.com"), LOST, lists("a.com;c.com")], {}, stops(LOST)),
+    ([lists("a.com"), -1, lists("a.com;c.com")], {"file": FILE}, stops(WxaBusyError, errcode=-1)),
+    # Any other refusal is raised as itself, and a change that does not show with both lists.
+    ([EMPTY, 61004], {}, stops(WxaPlatformSetupError, errcode=61004)),
+    ([EMPTY, OK, lists("b.com", "d.com")], {}, stops(WxaStateError, DIFFERS)),
+]
 
 
-@pytest.mark.parametrize(
-    ("action", "told"),
-    [
-        ("add", lists("b.com;c.com", "b.com;c.com")),
-        ("add", lists("b.com")),
-        ("delete", lists("c.com", "c.com")),
-        ("delete", lists("", "")),
-        ("set", lists("b.com", "b.com")),
-        ("get", lists("b.com;a.com", "")),
-    ],
-)
-def test_a_list_that_is_as_wanted_is_not_written(script: Script, action: Any, told: Any) -> None:
-    outcome = changed(script, action, () if action == "get" else ["b.com"], told)
-    assert (outcome.outcome, outcome.added, outcome.removed) == ("unchanged", (), ())
-    assert len(script.calls) == 1
+@pytest.mark.parametrize(("answers", "more", "ending"), CHANGES)
+def test_the_list_is_changed_once_or_said_why_not(script: Script, answers: Any, more: Any, ending: Ending) -> None:
+    ending(lambda: changed(script, *answers, **more))
 
 
-def test_a_host_that_could_not_be_verified_hands_over_the_file(script: Script) -> None:
-    invalid = OK | {"invalid_wxa_jump_h5_domain": "c.com"}
-    with pytest.raises(WxaPlatformSetupError, match="could not be fetched") as raised:
-        changed(script, "add", ["b.com", "c.com"], lists("", ""), invalid, get_domain_confirmfile=FILE)
-    assert raised.value.values == {
-        "hosts": "c.com",
-        "file name": "AbCdEf1234.txt",
-        "file content": "0123456789abcdef",
-        "put it at": "https://c.com/AbCdEf1234.txt",
-    }
-    assert "exactly this content" in raised.value.next_step
-    assert not raised.value.retryable
+@pytest.mark.parametrize("said", [-1, LOST])
+def test_after_a_lost_answer_the_list_of_server_domains_is_read_back(script: Script, said: Any) -> None:
+    def added(shown: str) -> Any:
+        told = [
+            {"testing_wxa_server_domain": hosts, "published_wxa_server_domain": hosts} for hosts in ("a.com", shown)
+        ]
+        step = modify_platform_server_domains("add", ["b.com"])
+        return script.play(step, modify_wxa_server_domain=[told[0], said, told[1]])
 
-
-def test_minus_1_hands_over_the_file_too_and_may_be_repeated(script: Script) -> None:
-    with pytest.raises(WxaBusyError, match="errcode -1") as raised:
-        changed(script, "add", ["b.com", "c.com"], lists("", ""), -1, lists("", ""), get_domain_confirmfile=[FILE])
-    assert raised.value.values["put it at"] == "https://b.com/AbCdEf1234.txt, https://c.com/AbCdEf1234.txt"
-    assert raised.value.values["file content"] == "0123456789abcdef"
-    assert "exactly this content" in str(raised.value)
-    assert raised.value.retryable
-
-
-@pytest.mark.parametrize("endpoint", ["modify_wxa_jump_domain", "modify_wxa_server_domain"])
-@pytest.mark.parametrize("answer", [-1, WxaTransportError("lost")])
-@pytest.mark.parametrize("is_done", [True, False])
-def test_after_a_lost_answer_a_list_is_read_back(script: Script, endpoint: str, answer: Any, is_done: bool) -> None:
-    def said(hosts: str) -> dict[str, Any]:
-        field = "wxa_jump_h5_domain" if endpoint == "modify_wxa_jump_domain" else "wxa_server_domain"
-        return {f"testing_{field}": hosts, f"published_{field}": hosts}
-
-    make = modify_platform_domains if endpoint == "modify_wxa_jump_domain" else modify_platform_server_domains
-    answers: dict[str, Any] = {endpoint: [said("a.com"), answer, said("a.com;b.com" if is_done else "a.com;c.com")]}
-    if is_done:
-        assert script.play(make("add", ["b.com"]), **answers).added == ("b.com",)
-        return
-    if answer == -1 and make is modify_platform_domains:
-        answers["get_domain_confirmfile"] = [FILE]
-    with pytest.raises(WxaBusyError if answer == -1 else WxaTransportError):
-        script.play(make("add", ["b.com"]), **answers)
-
-
-@pytest.mark.parametrize("said", [-1, 40001, WxaTransportError("lost")])
-def test_a_file_that_cannot_be_read_leaves_where_to_put_it(script: Script, said: Any) -> None:
-    invalid = OK | {"invalid_wxa_jump_h5_domain": "b.com"}
-    with pytest.raises(WxaPlatformSetupError) as raised:
-        changed(script, "add", ["b.com"], lists("", ""), invalid, get_domain_confirmfile=said)
-    assert raised.value.values == {"hosts": "b.com", "put it at": "https://b.com/"}
-
-
-def test_any_other_refusal_is_raised_as_itself_and_a_change_that_does_not_show_with_both_lists(script: Script) -> None:
-    with pytest.raises(WxaPlatformSetupError, match="61004"):
-        changed(script, "add", ["b.com"], lists("", ""), 61004)
-    told = r"list read back is not what was wanted[\s\S]*testing m.example.com, published b.example.com"
-    with pytest.raises(WxaStateError, match=told):
-        changed(script, "add", ["m.example.com"], lists("", ""), OK, lists("m.example.com", "b.example.com"))
+    assert added("a.com;b.com").added == ("b.com",)
+    stops(LOST if said is LOST else WxaBusyError)(lambda: added("a.com;c.com"))
 
 
 @pytest.mark.parametrize(
@@ -163,18 +130,3 @@ def test_what_cannot_be_right_is_not_sent(script: Script, action: Any, hosts: An
         script.play(modify_platform_domains("replace", ["https://b.com", ""]))
     assert len(raised.value.problems) == 3  # reported together
     assert script.calls == []
-
-
-@pytest.mark.parametrize(
-    ("testing", "published", "writes"),
-    [("", "", 1), ("", None, 1), ("a.com", None, 1), ("a.com;b.com", "b.com;c.com", 0)],
-)
-def test_only_an_empty_list_is_filled(script: Script, testing: str, published: Any, writes: int) -> None:
-    filled = [OK, lists("b.com", published and "b.com" if published != "" else "b.com")]
-    outcome = changed(script, "add", ["b.com"], lists(testing, published), *filled[: 2 * writes], only_if_empty=True)
-    assert outcome.outcome == ("registered" if writes else "unchanged")
-
-
-def test_a_list_that_holds_other_hosts_is_not_written_and_named(script: Script) -> None:
-    with pytest.raises(WxaStateError, match=r"not empty[\s\S]*published a.com, c.com"):
-        changed(script, "add", ["b.com"], lists("", "a.com;c.com"), only_if_empty=True)
