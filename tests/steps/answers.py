@@ -17,7 +17,6 @@ QUOTA: Final = {"errcode": 0, "rest": 8, "limit": 27}
 ACCEPTED: Final = {"errcode": 0, "auditid": 1234567}
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
 OURS: Final = {"user_version": "1.4.0", "user_desc": VERSION.described("release 1.4.0")}
-NAMELESS: Final = {"user_version": "", "user_desc": ""}
 FOREIGN: Final = {"user_version": "9.9.9", "user_desc": "their release [wxa:0badcafe]"}
 
 

@@ -9,30 +9,15 @@ from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaT
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, Step, gray_release, release_version
 from airflow_wxa.steps.release import before_release
-from tests.steps.answers import (
-    APPROVED,
-    ENDED,
-    FOREIGN,
-    IN_AUDIT,
-    LOST,
-    NAMELESS,
-    NO_SHEET,
-    OPEN,
-    OURS,
-    VERSION,
-    effective,
-    own,
-    platform,
-    sheet,
-    versions,
-)
+from tests.steps.answers import FOREIGN, LOST, NO_SHEET, OPEN, OURS, VERSION, effective, own, platform, sheet, versions
 from tests.steps.conftest import Ending, Script, done, stops
 
 APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
 BOTH = (A.origin, B.origin)
 NOTHING = {"errcode": 0}
-PLAIN = {"user_version": "1.4.0", "user_desc": ""}
+PLAIN, NAMELESS = ({"user_version": version, "user_desc": ""} for version in ("1.4.0", ""))
+APPROVED, IN_AUDIT = sheet(OURS, "approved"), sheet(OURS, "auditing")
 FRESH = [versions(), versions(None, OURS)]
 
 
@@ -102,7 +87,7 @@ RELEASES: list[tuple[list[Any], Any, Ending]] = [
     (online(OURS), UNSENT | {"effective": effective()}, done("already_released", effective=())),
     # Only an approved sheet with our fingerprint is published.
     *[unapproved(sheet(OURS, each), WAIT.format(each), status=sheet(OURS, each)) for each in OPEN],
-    *[unapproved(sheet(OURS, each), WAIT.format(each)) for each in ENDED],
+    *[unapproved(sheet(OURS, each), WAIT.format(each)) for each in ("rejected", "withdrawn")],
     # A newer sheet of our own version is told from the one that was waited for.
     *[unapproved(IN_AUDIT, WAIT.format("auditid 1234567"), noted, -1) for noted in ("", "1234567")],
     unapproved(IN_AUDIT, r"is not approved\n.*auditid 1234567[\s\S]*adopts the newer sheet", "7", -1),
