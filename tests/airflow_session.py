@@ -13,12 +13,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import pytest
 from jinja2 import Environment
@@ -26,8 +27,6 @@ from jinja2 import Environment
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import DAG
 
     from airflow_wxa.sandbox import Entry, RunningSandbox
@@ -170,13 +169,24 @@ def run_dag(
     return walk(dag, conf, answers=answers or {}, mark_success=marked, triggered_by=triggered_by)
 
 
-def whole_run(dag: DAG, **conf: Any) -> Run:
-    """Run a DAG to its end by ``DAG.test``, with retries that do not wait; ``tests/dags/test_whole_runs.py`` does."""
+def noting_errors(dag: DAG) -> dict[str, BaseException]:
+    """Let a DAG retry without a wait; return what will hold the error that each task failed with, the latest time."""
     errors: dict[str, BaseException] = {}
     for task in dag.tasks:
         task.retry_delay = timedelta(0)
         task.on_failure_callback = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]  # type: ignore[dict-item]
-    with _impatient():
+    return errors
+
+
+def whole_run(dag: DAG, when_idle: Callable[[], object] | None = None, **conf: Any) -> Run:
+    """Run a DAG to its end by ``DAG.test``; ``tests/dags/test_whole_runs.py`` does.
+
+    :param when_idle: called when no task is ready, in place of the second that ``DAG.test`` sleeps then: a failure
+        costs one for each task behind.
+    """
+    errors, asleep = noting_errors(dag), time.sleep
+    idle = when_idle or (lambda: asleep(0.01))
+    with patch.object(time, "sleep", lambda seconds: idle() if seconds == 1 else asleep(seconds)):
         ended = dag.test(run_conf=conf)
     instances = sorted(ended.get_task_instances(), key=lambda ti: ti.map_index)
     states: dict[str, list[str]] = {}
@@ -203,17 +213,6 @@ def fail_once_after(task: Any) -> None:
             raise RuntimeError("killed after the answer")
 
     task._post_execute_hook = fail_once
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Shorten the second that ``DAG.test`` sleeps when nothing is ready: a failure costs one for each task behind."""
-    asleep = time.sleep
-    time.sleep = lambda seconds: asleep(0.01 if seconds == 1 else seconds)
-    try:
-        yield
-    finally:
-        time.sleep = asleep
 
 
 def register_dag(dag: DAG) -> DAG:

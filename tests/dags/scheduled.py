@@ -5,19 +5,15 @@ and Mark in between, so that two runs can be interleaved and a run can be rescue
 """
 # ruff: noqa: PLC0415  (the page's own code takes seconds to import)
 
-import threading
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 import pytest
 from airflow.models.dagrun import DagRun, get_or_create_dagrun
-from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import timezone
 from airflow.sdk.definitions.dag import _run_task
@@ -25,11 +21,10 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
-from sqlalchemy import exists, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.airflow_session import PLAIN, load_release_dag
+from tests.airflow_session import PLAIN, load_release_dag, noting_errors
 
 _numbers = count()
 
@@ -45,7 +40,7 @@ class Scheduled:
     params: Mapping[str, Any]
     triggered_by: str = "lin"
     run_id: str = field(init=False)
-    errors: dict[str, BaseException] = field(init=False, default_factory=dict)
+    errors: dict[str, BaseException] = field(init=False)
     _dag: Any = field(init=False)
     _scheduled: Any = field(init=False)
 
@@ -53,11 +48,7 @@ class Scheduled:
         if self.params.get("approval"):
             skip_where_no_run_waits()
         self._dag = load_release_dag()
-        for task in self._dag.tasks:
-            task.retry_delay = timedelta(0)
-            task.on_failure_callback = [
-                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
-            ]
+        self.errors = noting_errors(self._dag)
         self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(self._dag))
         self.run_id = f"scheduled-{next(_numbers)}"
         now = timezone.utcnow()
@@ -147,48 +138,18 @@ def skip_where_no_run_waits() -> None:
         pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
 
 
-@contextmanager
-def a_person_answers(choice: str) -> Iterator[None]:
-    """Answer each question of a whole run that comes up meanwhile; another test may have left one open before."""
+def answering(choice: str) -> Callable[[], None]:
+    """Return a function that answers the question that comes up from now on; another test may have left one open."""
     skip_where_no_run_waits()
-    stop = threading.Event()
-    person = threading.Thread(target=_answer, args=(choice, datetime.now(UTC), stop), name="release-manager")
-    person.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        person.join()
+    since = datetime.now(UTC)
 
-
-def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
-    seen: UUID | None = None
-    answered: UUID | None = None
-    while not stop.wait(0.05):
-        # A database that is locked just then is asked again: the run waits for an answer for ever.
-        with suppress(OperationalError), create_session() as session:
-            if answered is not None:
-                _let_go_on(answered, session)
-            before, asked = seen, _open_question(since, session)
-            seen = asked.id if asked is not None else None
-            # At the second look: DAG.test reads and writes the task once more when its process has ended, and an
-            # answer that came in between is gone.
-            if asked is not None and seen == before:
+    def answer() -> None:
+        waiting = select(TaskInstance).where(TaskInstance.start_date >= since, TaskInstance.state == "awaiting_input")
+        with create_session() as session:
+            if (asked := session.scalar(waiting)) is not None:
                 _answer_question(asked, choice, session)
-                session.commit()  # what is rolled back was not answered
-                answered = seen
 
-
-def _open_question(since: datetime, session: Session) -> TaskInstance | None:
-    """Return who waits with a question asked since then, not with one that another test left."""
-    open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
-    waiting = select(TaskInstance).where(
-        TaskInstance.id.in_(open_questions),
-        TaskInstance.start_date >= since,
-        TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
-    )
-    found: TaskInstance | None = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
-    return found
+    return answer
 
 
 def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
@@ -209,15 +170,3 @@ def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
         user=SimpleAuthManagerUser(username="release-manager", role="admin"),
         session=session,
     )
-
-
-def _let_go_on(ti_id: UUID, session: Session) -> None:
-    """Let an answered task go on that waits once more.
-
-    ``DAG.test`` writes a task's state again when its process has ended. Where the answer came before that, the task is
-    back at its question, which nobody may answer twice; an Airflow that runs for itself writes the state once.
-    """
-    # Who asks once more, as a retry does, has taken the answer back.
-    is_answered = exists().where(HITLDetail.ti_id == TaskInstance.id, HITLDetail.responded_at.is_not(None))
-    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input", is_answered)
-    session.execute(parked.values(state="scheduled"))

@@ -6,7 +6,6 @@ Every other test of a DAG walks; here a walk ends as ``DAG.test`` does, with the
 import re
 import runpy
 from collections.abc import Callable
-from contextlib import nullcontext
 from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.testing import Walk
 from tests.airflow_session import PLAIN, ROOT, load_release_dag, register_dag, run_dag, whole_run
-from tests.dags.scheduled import Scheduled, a_person_answers
+from tests.dags.scheduled import Scheduled, answering
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_roads import ROADS
 from tests.dags.worlds import Arrange, Shop, nothing
@@ -44,8 +43,7 @@ def both(
     walked = run_dag(build(), answers=answers, **conf)
     shop.wechat.reset()
     arrange(shop)
-    with a_person_answers(answers) if answers else nullcontext():
-        return walked, whole_run(register_dag(build()), **conf)
+    return walked, whole_run(register_dag(build()), answering(answers) if answers else None, **conf)
 
 
 def told(run: Walk) -> dict[str, Any]:
@@ -232,7 +230,7 @@ def test_each_dag_that_ships_is_one_that_a_scheduler_can_read(path: Path) -> Non
 
 
 def test_no_other_test_runs_a_dag_as_a_whole() -> None:
-    whole = re.compile(r"\b(whole_run|Scheduled|a_person_answers)\b|\.test\(")
+    whole = re.compile(r"\b(whole_run|Scheduled)\b|\.test\(")
     elsewhere = {path.name for path in TESTS.rglob("*.py") if whole.search(path.read_text("utf-8"))}
     # test_release_rights.py attacks runs through the API server of Airflow's database.
     assert elsewhere == {
