@@ -6,10 +6,12 @@ Each reader returns the value, the same when it is read again, or raises ``Value
 from __future__ import annotations
 
 import ast
+import csv
+import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Final, TypeAlias
@@ -163,6 +165,14 @@ def csv_cell(value: Any) -> Any:
     """Return a value as a cell of CSV; before a text that a spreadsheet would take for a formula stands ``'``."""
     is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_SIGNS)
     return f"'{value}" if is_formula else value
+
+
+def csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Yield the lines of a CSV file; a spreadsheet takes no cell of it for a formula."""
+    for row in rows:
+        line = io.StringIO()
+        csv.writer(line).writerow(map(csv_cell, row))
+        yield line.getvalue()
 
 
 def read_attributes(

@@ -6,15 +6,13 @@ reads, with the time of reading.
 """
 
 import asyncio
-import csv
-import io
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from airflow.sdk import Param, get_current_context, task
 
-from airflow_wxa.api.values import APPID_PATTERN, csv_cell
+from airflow_wxa.api.values import APPID_PATTERN, csv_lines
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.dags.fleet_files import write_file
 from airflow_wxa.dags.wiring import dag_factory
@@ -83,12 +81,8 @@ def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
     rows = [{name: _cell(each.get(name)) for name in _COLUMNS} for each in differing]
     for row in rows[:_SHOWN]:
         log.warning("%s", " | ".join(f"{name} {value}" for name, value in row.items() if value))
-    file = io.StringIO()
-    writer = csv.DictWriter(file, _COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    run = context["dag_run"]
-    path = write_file("wxa_domain_drift", run.dag_id, run.run_id, "drift.csv", file.getvalue())
+    run, lines = context["dag_run"], csv_lines([_COLUMNS, *(row.values() for row in rows)])
+    path = write_file("wxa_domain_drift", run.dag_id, run.run_id, "drift.csv", lines)
     with failing_at_once():
         if rows and context["params"]["fail_on_drift"]:
             raise WxaStateError(
@@ -132,4 +126,4 @@ async def _compared(hook: WxaHook, wanted: Mapping[str, Wanted], hosts: frozense
 
 
 def _cell(value: Any) -> Any:
-    return csv_cell(", ".join(value) if isinstance(value, list) else value)
+    return ", ".join(value) if isinstance(value, list) else value

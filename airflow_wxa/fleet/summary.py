@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from airflow_wxa.api.endpoints import month_turns
-from airflow_wxa.api.values import csv_cell
+from airflow_wxa.api.values import csv_lines
 from airflow_wxa.fleet.located import know_plain_values
 from airflow_wxa.fleet.pace import Pace, moment
 from airflow_wxa.fleet.plan import CALL_SECONDS, CALLS
@@ -73,11 +71,8 @@ def errcode_texts(summary: Summary) -> list[Text]:
 
 
 def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
-    """Yield the lines of a CSV file; a spreadsheet takes no cell of it for a formula."""
-    for row in chain([OUTCOME_FIELDS], (outcome_of(run, app).values() for app in apps)):
-        line = io.StringIO()
-        csv.writer(line).writerow(map(csv_cell, row))
-        yield line.getvalue()
+    """Yield the lines of a CSV file."""
+    return csv_lines(chain([OUTCOME_FIELDS], (outcome_of(run, app).values() for app in apps)))
 
 
 def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:

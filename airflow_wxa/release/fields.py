@@ -6,7 +6,7 @@ Plain data without Airflow: a release from elsewhere (a file, a REST body) has t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -33,14 +33,9 @@ DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
     "all": None,
 }
 
+_APPID: Final = {"type": "string", "pattern": APPID_PATTERN}
 _COMMIT: Final = body_schema("commit")["properties"]
 _PRIVACY: Final = body_schema("setprivacysetting")
-#: Headings of the form, by their texts' keys.
-_ROADS: Final = "section_roads"
-_CODE: Final = "section_code"
-_ACCOUNT: Final = "section_account"
-_APPROVAL: Final = "section_approval"
-_CONNECTIONS: Final = "section_connections"
 #: Values that texts of fields name.
 _NAMED: Final = {"form": ", ".join(AUDIT_FORM), "kinds": ", ".join(SERVER_KINDS), "longest_wait": LONGEST_WAIT}
 
@@ -90,13 +85,13 @@ class Field:
         return list(dict.fromkeys(problems))  # a value can break several rules that one sentence says
 
 
-def _choice(name: str, *choices: str, section: str = "", of_run: bool = False) -> Field:
+def _choice(name: str, *choices: str, of_run: bool = False) -> Field:
     schema, must = {"enum": list(choices), "type": "string"}, f"one of {', '.join(choices)}"
-    return Field(name, schema, must, default=choices[0], values=choices, section=section, of_run=of_run)
+    return Field(name, schema, must, default=choices[0], values=choices, of_run=of_run)
 
 
-def _flag(name: str, *, default: bool, section: str = "", of_run: bool = False) -> Field:
-    return Field(name, {"type": "boolean"}, "true or false", default=default, section=section, of_run=of_run)
+def _flag(name: str, *, default: bool, of_run: bool = False) -> Field:
+    return Field(name, {"type": "boolean"}, "true or false", default=default, of_run=of_run)
 
 
 def _without_words(name: str) -> dict[str, Any]:
@@ -134,68 +129,60 @@ _SERVER_DOMAINS: Final = {
 }
 _PRIVACY_SETTING: Final = "an object with owner_setting and setting_list (privacy_ver 1: without setting_list), or null"
 
-# In the order of the form.
-_FIELDS: Final = (
-    Field("appid", {"type": "string", "pattern": APPID_PATTERN}, "wx and 16 hex digits in lower case", required=True),
-    _choice("domain_action", *DOMAIN_ACTIONS),
-    Field("webviewdomain", _TEXTS, "a list of origins", default=[]),
-    Field("template_id", _TEMPLATE_ID, _COMMIT["template_id"]["description"], required=True),
-    Field("user_version", _without_words("user_version"), _COMMIT["user_version"]["description"], required=True),
-    Field("user_desc", {**_TEXT, "not": {"type": "string", "pattern": r"\[wxa:"}}, _NO_MARK),
-    Field("version_desc", {**_TEXT, "format": "multiline"}, "a text", default=""),
-    _flag("approval", default=True, of_run=True),
-    _flag("release", default=True, of_run=True),
-    _choice("on_platform_list_empty", "stop", "register", section=_ROADS, of_run=True),
-    Field("platform_domains", _TEXTS, "a list of hosts", default=[], section=_ROADS, of_run=True),
-    _choice("on_individual", "release_without_domains", "stop", section=_ROADS),
-    _choice("domain_mode", "platform", "direct", section=_ROADS),
-    _choice("on_lost_domains", "stop", "release", section=_ROADS),
-    Field("ext_json", {"type": "object"}, "an object", default={}, section=_CODE),
-    _flag("privacy_api_not_use", default=False, section=_CODE),
-    Field("audit_form", _AUDIT_FORM, f"an object of {', '.join(AUDIT_FORM)}", default={}, section=_CODE),
-    Field(
-        "audit_quota_reserve",
-        {"type": "integer", "minimum": 0},
-        _WHOLE_NUMBER,
-        default=0,
-        section=_CODE,
-        of_run=True,
+#: Heading of the form, by its text's key → the fields below it, in the order of the form.
+_FORM: Final[Mapping[str, Sequence[Field]]] = {
+    "": (
+        Field("appid", _APPID, "wx and 16 hex digits in lower case", required=True),
+        _choice("domain_action", *DOMAIN_ACTIONS),
+        Field("webviewdomain", _TEXTS, "a list of origins", default=[]),
+        Field("template_id", _TEMPLATE_ID, _COMMIT["template_id"]["description"], required=True),
+        Field("user_version", _without_words("user_version"), _COMMIT["user_version"]["description"], required=True),
+        Field("user_desc", {**_TEXT, "not": {"type": "string", "pattern": r"\[wxa:"}}, _NO_MARK),
+        Field("version_desc", {**_TEXT, "format": "multiline"}, "a text", default=""),
+        _flag("approval", default=True, of_run=True),
+        _flag("release", default=True, of_run=True),
     ),
-    Field(
-        "audit_quota",
-        {"type": ["null", "integer"], "minimum": 0},
-        f"{_WHOLE_NUMBER}, or null",
-        section=_CODE,
-        of_run=True,
+    "section_roads": (
+        _choice("on_platform_list_empty", "stop", "register", of_run=True),
+        Field("platform_domains", _TEXTS, "a list of hosts", default=[], of_run=True),
+        _choice("on_individual", "release_without_domains", "stop"),
+        _choice("domain_mode", "platform", "direct"),
+        _choice("on_lost_domains", "stop", "release"),
     ),
-    _flag("withdraw_foreign_audit", default=False, section=_CODE),
-    Field(
-        "audit_timeout_hours", {"type": "number", **_HOURS}, _NUMBER_OF_HOURS, default=264, section=_CODE, of_run=True
+    "section_code": (
+        Field("ext_json", {"type": "object"}, "an object", default={}),
+        _flag("privacy_api_not_use", default=False),
+        Field("audit_form", _AUDIT_FORM, f"an object of {', '.join(AUDIT_FORM)}", default={}),
+        Field("audit_quota_reserve", {"type": "integer", "minimum": 0}, _WHOLE_NUMBER, default=0, of_run=True),
+        Field("audit_quota", {"type": ["null", "integer"], "minimum": 0}, f"{_WHOLE_NUMBER}, or null", of_run=True),
+        _flag("withdraw_foreign_audit", default=False),
+        Field("audit_timeout_hours", {"type": "number", **_HOURS}, _NUMBER_OF_HOURS, default=264, of_run=True),
     ),
-    _flag("check_account", default=False, section=_ACCOUNT, of_run=True),
-    Field(
-        "server_domains",
-        _SERVER_DOMAINS,
-        f"an object of action, {', '.join(SERVER_KINDS)}",
-        default={},
-        section=_ACCOUNT,
+    "section_account": (
+        _flag("check_account", default=False, of_run=True),
+        Field("server_domains", _SERVER_DOMAINS, f"an object of action, {', '.join(SERVER_KINDS)}", default={}),
+        Field("privacy_setting", {**_PRIVACY, "type": ["null", "object"]}, _PRIVACY_SETTING),
     ),
-    Field("privacy_setting", {**_PRIVACY, "type": ["null", "object"]}, _PRIVACY_SETTING, section=_ACCOUNT),
-    Field("approvers", _USER_IDS, "a list of user ids", default=[], section=_APPROVAL, of_run=True),
-    _flag("approver_must_differ", default=False, section=_APPROVAL, of_run=True),
-    Field(
-        "approval_timeout_hours",
-        {"type": ["null", "number"], **_HOURS},
-        f"{_NUMBER_OF_HOURS}, or null",
-        section=_APPROVAL,
-        of_run=True,
+    "section_approval": (
+        Field("approvers", _USER_IDS, "a list of user ids", default=[], of_run=True),
+        _flag("approver_must_differ", default=False, of_run=True),
+        Field(
+            "approval_timeout_hours",
+            {"type": ["null", "number"], **_HOURS},
+            f"{_NUMBER_OF_HOURS}, or null",
+            of_run=True,
+        ),
     ),
-    Field("wxa_conn_id", {"type": "string"}, "a text", default="wxa_default", section=_CONNECTIONS, of_run=True),
-    Field("platform_conn_id", _TEXT, "a text", section=_CONNECTIONS, of_run=True),
-)
+    "section_connections": (
+        Field("wxa_conn_id", {"type": "string"}, "a text", default="wxa_default", of_run=True),
+        Field("platform_conn_id", _TEXT, "a text", of_run=True),
+    ),
+}
 
 #: Name → field, in the order of the form.
-FIELDS: Final[Mapping[str, Field]] = {each.name: each for each in _FIELDS}
+FIELDS: Final[Mapping[str, Field]] = {
+    each.name: replace(each, section=section) for section, fields in _FORM.items() for each in fields
+}
 
 
 @cache
