@@ -1,7 +1,5 @@
 """An answer before it is trusted: a reply, or one typed error that says what came instead."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """The audit sheet as a value, and the calls about it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

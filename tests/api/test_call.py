@@ -1,7 +1,5 @@
 """A call before it leaves: its body is checked by JSON Schema and written as WeChat wants it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The catalogue and its schemas: every endpoint named anywhere, rows whole, and true to samples and the sandbox."""
 
-from __future__ import annotations
-
 import json
 import re
 from importlib import resources

@@ -1,7 +1,5 @@
 """A version and its fingerprint, the calls about code, and what is read back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The table of WeChat's errcodes: every row, and what becomes of it."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import pickle

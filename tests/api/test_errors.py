@@ -1,7 +1,5 @@
 """The error tree: what its texts hold, and what they leave out."""
 
-from __future__ import annotations
-
 import pickle
 from typing import Any
 

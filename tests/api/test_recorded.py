@@ -1,7 +1,5 @@
 """Answers in the shape that wechatpy's tests have of them: our readers take each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Secrets do not show, and texts lose them; a cell of our CSV files is no formula."""
 
-from __future__ import annotations
-
 import pickle
 from typing import Any
 

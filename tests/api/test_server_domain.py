@@ -1,7 +1,5 @@
 """Server domains as values: what is one, and the bodies in which they travel."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

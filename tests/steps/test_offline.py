@@ -1,7 +1,5 @@
 """What a release takes away, cell by cell: which list an entry stands on, what covers it, what was asked for."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Each outcome says what is now true in every language."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -312,7 +312,7 @@ def test_what_has_no_twin_is_told_in_english() -> None:
 @pytest.mark.parametrize("reason", list(Refusal))
 def test_a_refused_push_says_why_in_every_language(reason: Refusal) -> None:
     error = PushRefusedError(reason)
-    assert str(error).startswith(f"push refused: {reason}\n")
+    assert (str(error).splitlines()[0], str(error).count("\n")) == (f"push refused: {reason}", 3)
     assert all(error.lines(language) != error.lines() for language in OTHERS)
 
 
