@@ -2,40 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
+from airflow_wxa import steps
 from airflow_wxa.api.call import Call, Reply, read_reply
-from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaError, WxaPermissionError
-from airflow_wxa.steps import (
-    NOTHING_ACCEPTED,
-    AcceptedWrites,
-    Approved,
-    CommitOutcome,
-    Left,
-    Pause,
-    Platform,
-    Recall,
-    ReleaseOutcome,
-    Step,
-    Submission,
-    SubmitOutcome,
-    commit_code,
-    release_version,
-    submit_version,
-    verify_release,
-)
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Platform, Recall, Step
 from tests.steps.answers import ACCEPTED, APPROVED, NO_SHEET, OURS, QUOTA, VERSION, versions
 
-_PLAIN = Submission()
 Answer = dict[str, Any] | int | WxaError
-
 #: How a step ends: carries it, and returns the outcome or the error that was expected.
 Ending = Callable[[Callable[[], Any]], Any]
 T = TypeVar("T")
+_PLAIN = steps.Submission()
 
 #: Endpoints that nearly every script answers, by the short names that scripts have for them.
 SHORT = {
@@ -62,12 +44,7 @@ class Script:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.pauses: list[float] = []
-        self.known: AcceptedWrites = NOTHING_ACCEPTED
-        self.left = 50
-        self.approved: bool | WxaError = False
-        self.counted: list[Left] = []
-        self.proved: list[Approved] = []
-        self.platform = ""
+        self.questions: list[Recall | Left | Approved | Platform] = []
 
     @property
     def asked(self) -> list[str]:
@@ -95,73 +72,53 @@ class Script:
         :param platform: ``component_appid`` of the Connection.
         :param answers: name or short name of an endpoint → what it answers, call by call or once.
         """
-        self.known, self.left, self.approved, self.platform = known, left, approved, platform
+        is_approved = {"outcome": "approved"} if approved is True else approved or None
+        knows = {Recall: known, Left: left, Approved: is_approved, Platform: platform}
         said_by = {
             SHORT.get(name, name): list(said) if isinstance(said, list | tuple) else [said]
             for name, said in answers.items()
         }
         try:
-            return self._carry(step, said_by)
+            return self._carry(step, said_by, knows)
         finally:
             assert {endpoint: said for endpoint, said in said_by.items() if said} == {}, "answers nobody asked for"
 
     def commits(
         self, *looks: dict[str, Any], sheets: Any = NO_SHEET, said: Any = 0, withdraw: bool = False, **more: Any
-    ) -> CommitOutcome:
+    ) -> steps.CommitOutcome:
         """Commit our version while WeChat answers so: each look at the versions, the latest sheet, and the commit.
 
         :param said: ``None``: it is not sent; so in all of these.
         """
-        step = commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=withdraw)
+        step = steps.commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=withdraw)
         return self.play(step, looks=looks, sheets=sheets, **_sent(commit=said), **more)
 
     def submits(
-        self,
-        *sheets: Any,
-        how: Submission = _PLAIN,
-        said: Any = ACCEPTED,
-        trial: Any = OURS,
-        quota: Any = QUOTA,
-        **more: Any,
-    ) -> SubmitOutcome:
+        self, *sheets: Any, how: Any = _PLAIN, said: Any = ACCEPTED, trial: Any = OURS, quota: Any = QUOTA, **more: Any
+    ) -> steps.SubmitOutcome:
         """Submit our version while WeChat answers so: each look at the latest sheet, and the submission.
 
         :param trial: the version on trial; ``"unasked"``: it is not looked at. ``quota``: likewise with ``None``.
         """
         looks = {} if trial == "unasked" else {"looks": versions(trial)}
         asked = _sent(submit_audit=said, queryquota=quota)
-        return self.play(submit_version(VERSION, how), sheets=sheets, **looks, **asked, **more)
+        return self.play(steps.submit_version(VERSION, how), sheets=sheets, **looks, **asked, **more)
 
     def releases(
-        self,
-        *looks: dict[str, Any],
-        wanted: Collection[WebviewDomain] = (),
-        said: Any = 0,
-        sheets: Any = APPROVED,
-        prove: bool = False,
-        noted: str = "",
-        **more: Any,
-    ) -> ReleaseOutcome:
+        self, *looks: Any, wanted: Any = (), said: Any = 0, sheets: Any = APPROVED, **more: Any
+    ) -> steps.ReleaseOutcome:
         """Release our version while WeChat answers so: each look at the versions, the latest sheet, and the release."""
-        step = release_version(VERSION, wanted, prove=prove, noted_auditid=noted)
+        how = {name: more.pop(name) for name in ("prove", "noted_auditid") if name in more}
+        step = steps.release_version(VERSION, wanted, **how)
         return self.play(step, looks=looks, sheets=sheets, **_sent(release=said), **more)
 
-    def verifies(
-        self,
-        *effective: Any,
-        wanted: Collection[WebviewDomain] = (),
-        online: Any = OURS,
-        known: AcceptedWrites = NOTHING_ACCEPTED,
-        own: Any = (),
-        hosts: Any = (),
-        **how: Any,
-    ) -> ReleaseOutcome:
+    def verifies(self, *effective: Any, wanted: Any = (), online: Any = OURS, **more: Any) -> steps.ReleaseOutcome:
         """Verify the release of our version while WeChat answers so: each look at the effective domains."""
-        looks = versions(None, online)
-        step = verify_release(VERSION, wanted, **how)
-        return self.play(step, known, looks=looks, effective=effective, own=own, hosts=hosts)
+        how = {name: more.pop(name) for name in ("individual", "released_at") if name in more}
+        step = steps.verify_release(VERSION, wanted, **how)
+        return self.play(step, looks=versions(None, online), effective=effective, **more)
 
-    def _carry(self, step: Step[T], left: dict[str, list[Answer]]) -> T:
+    def _carry(self, step: Step[T], left: dict[str, list[Answer]], knows: dict[type, Any]) -> T:
         reply: Any = None
         error: WxaError | None = None
         while True:
@@ -171,47 +128,36 @@ class Script:
                 outcome: T = stop.value
                 return outcome
             reply = error = None
-            if isinstance(wish, Pause):
-                self.pauses.append(wish.seconds)
-                continue
-            if isinstance(wish, Call) and wish.endpoint.name in _ONLINE and not left.get(wish.endpoint.name):
-                error = WxaPermissionError("not told", errcode=61007)
-                continue
             try:
-                reply = self._answer(wish, left) if isinstance(wish, Call) else self._told(wish)
+                if isinstance(wish, Pause):
+                    self.pauses.append(wish.seconds)
+                elif isinstance(wish, Call):
+                    reply = self._answer(wish, left.get(wish.endpoint.name))
+                else:
+                    self.questions.append(wish)
+                    reply = _unless_error(knows[type(wish)])
             except WxaError as refused:
                 error = refused
 
-    def _told(self, asked: Recall | Left | Approved | Platform) -> AcceptedWrites | dict[str, Any] | str | int | None:
-        if isinstance(asked, Platform):
-            return self.platform
-        if isinstance(asked, Recall):
-            return self.known
-        if isinstance(asked, Approved):
-            self.proved.append(asked)
-            if isinstance(self.approved, WxaError):
-                raise self.approved
-            return {"outcome": "approved"} if self.approved else None
-        self.counted.append(asked)
-        return self.left
-
-    def _answer(self, call: Call, left: dict[str, list[Answer]]) -> Reply:
-        call.content()
+    def _answer(self, call: Call, said: list[Answer] | None) -> Reply:
+        if call.endpoint.name in _ONLINE and not said:
+            raise WxaPermissionError("not told", errcode=61007)
+        content = call.content()
         self.calls.append(call)
-        said = left.get(call.endpoint.name)
-        assert said, f"the script has no answer for {call.endpoint.name} {call.body}"
-        return _reply(call, said.pop(0))
+        assert said, f"the script has no answer for {call.endpoint.name} {content!r}"
+        answer = _unless_error(said.pop(0))
+        answer = {"errcode": answer, "errmsg": "said WeChat rid: 0-1-2"} if isinstance(answer, int) else answer
+        return read_reply(call, 200, json.dumps(answer).encode())
+
+
+def _unless_error(said: Any) -> Any:
+    if isinstance(said, WxaError):
+        raise said
+    return said
 
 
 def _sent(**said: Any) -> dict[str, Any]:
     return {name: each for name, each in said.items() if each is not None}
-
-
-def _reply(call: Call, said: Answer) -> Reply:
-    if isinstance(said, WxaError):
-        raise said
-    answer = {"errcode": said, "errmsg": "said WeChat rid: 0-1-2"} if isinstance(said, int) else said
-    return read_reply(call, 200, json.dumps(answer).encode())
 
 
 def done(*words: str, **fields: Any) -> Ending:

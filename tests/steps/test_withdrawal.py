@@ -65,7 +65,9 @@ SEEN: list[tuple[list[Any], Any, Ending]] = [
 @pytest.mark.parametrize(("sheets", "more", "ending"), SEEN)
 def test_a_foreign_sheet_is_withdrawn_once(script: Script, make: str, sheets: Any, more: Any, ending: Ending) -> None:
     ending(lambda: meets(script, make, *sheets, **more))
-    assert script.counted == [Left("undocodeaudit", APPID)] * (sheets[0]["user_version"] == "9.9.9")
+    assert [each for each in script.questions if isinstance(each, Left)] == [Left("undocodeaudit", APPID)] * (
+        sheets[0]["user_version"] == "9.9.9"
+    )
     withdrawals = [call.before for call in script.calls if call.endpoint.name == "undocodeaudit"]
     assert withdrawals == [{"in audit": "9.9.9", "auditid": "1234567"}] * ("undo" in more)
 
