@@ -1,6 +1,9 @@
-"""Every templated field of every operator and sensor, with text and with native rendering."""
+"""Every argument of every operator and sensor: described, and templated with text and with native rendering."""
 
-from collections.abc import Callable, Collection
+import inspect
+import pkgutil
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from itertools import product
 from typing import Annotated, Any, Final, Literal
 
@@ -9,27 +12,28 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa import operators, sensors
+from airflow_wxa.acts.act import Act
 from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
+from airflow_wxa.operators import WxaApprovalOperator, WxaCommitOperator, WxaSetWebviewDomainOperator
+from airflow_wxa.operators.approval import kind_of, kinds
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.texts import in_language, languages
 from docs.generate.pages import described
 
-CLASSES = [
-    getattr(package, name)
-    for package in (operators, sensors)
-    for name in package.__all__
-    if name != "WxaApprovalOperator"  # abstract
-]
+EXPORTED = [getattr(package, name) for package in (operators, sensors) for name in package.__all__]
+CLASSES = [each for each in EXPORTED if each is not WxaApprovalOperator]  # which is abstract: to be subclassed
+#: Modules whose operators only the DAGs of fleets use.
+OF_FLEETS = {"airflow_wxa.operators.approve_plan", "airflow_wxa.operators.fleet"}
 #: What a param of a run may hold.
 VALUES: Final = [True, False, "", [], ["a"], {"a": 1}, None, 1.4, 7, "x"]
 REFUSED: Final = object()
 
 
-def flag(value: Any) -> Any:
-    return {"True": True, "False": False}.get(str(value), REFUSED)
+def written(as_what: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Return what a value comes to by its text alone."""
+    return lambda value: as_what.get(str(value), REFUSED)
 
 
 def text(value: Any) -> Any:
@@ -43,47 +47,26 @@ def named(value: Any) -> Any:
 
 
 def digits(value: Any) -> Any:
-    return (
-        {None: "", "": "", 7: "7", "7": "7"}.get(value, REFUSED) if type(value) in {str, int, type(None)} else REFUSED
-    )
-
-
-def number(value: Any) -> Any:
-    return {"7": 7.0, "1.4": 1.4}.get(str(value), REFUSED)
-
-
-def whole(value: Any) -> Any:
-    return 7 if str(value) == "7" else REFUSED
+    return {"None": "", "''": "", "7": "7", "'7'": "7"}.get(repr(value), REFUSED)
 
 
 def texts(value: Any) -> Any:
-    if value in ("[]", []):
-        return []
-    if value in ("['a']", ["a"]):
-        return ["a"]
-    return {"x": ["x"], "7": ["7"], "1.4": ["1.4"]}.get(str(value), REFUSED) if type(value) in {str, int} else REFUSED
-
-
-def json_list(value: Any) -> Any:
-    return {"[]": [], "['a']": ["a"]}.get(str(value), REFUSED)
-
-
-def json_object(value: Any) -> Any:
-    return {"a": 1} if str(value) == "{'a': 1}" else REFUSED
+    lists = {"[]": [], "['a']": ["a"], "x": ["x"]} | ({} if type(value) is float else {"7": ["7"], "1.4": ["1.4"]})
+    return lists.get(str(value), REFUSED)
 
 
 #: Reader → what a field that it reads comes to, told by what the field was rendered to.
 COMES_TO: Final[dict[Any, Callable[[Any], Any]]] = {
-    values.flag: flag,
+    values.flag: written({"True": True, "False": False}),
     values.text: text,
     values.named: named,
     values.digits: digits,
-    values.whole: whole,
-    values.hours: number,
-    values.seconds: number,
+    values.whole: written({"7": 7}),
+    values.hours: written({"7": 7.0, "1.4": 1.4}),
+    values.seconds: written({"7": 7.0, "1.4": 1.4}),
     values.texts: texts,
-    values.json_list: json_list,
-    values.json_object: json_object,
+    values.json_list: written({"[]": [], "['a']": ["a"]}),
+    values.json_object: written({"{'a': 1}": {"a": 1}}),
 }
 
 
@@ -214,3 +197,37 @@ def test_a_subclass_renders_fields_of_its_own_besides() -> None:
         task = Ours(task_id="commit", appid=APPID, template_id=47, user_version="1", team="{{ params.team }}")
     task.render_template_fields({"params": dag.params.dump()})  # type: ignore[typeddict-item]
     assert task.team == "shops"
+
+
+@pytest.mark.parametrize("cls", EXPORTED)
+def test_each_parameter_is_described_and_said_to_be_templated_if_it_is(cls: Any) -> None:
+    for parameter, text in described(cls):
+        assert text, parameter.name
+        if parameter.name in getattr(cls, "act", Act).reads:  # these are templated because they have a reader
+            continue
+        assert ("(templated)" in text) == (parameter.name in cls.template_fields), parameter.name
+
+
+def test_every_operator_can_be_imported_from_the_package() -> None:
+    modules = [import_module(each.name) for each in pkgutil.iter_modules(operators.__path__, "airflow_wxa.operators.")]
+    declared = {
+        name: each.__module__
+        for module in modules
+        for name, each in vars(module).items()
+        if name.startswith("Wxa") and name.endswith("Operator")
+    }
+    exported = {each.__name__ for each in EXPORTED if each.__module__.startswith("airflow_wxa.operators.")}
+    assert {name for name, module in declared.items() if module not in OF_FLEETS} == exported
+
+
+@pytest.mark.parametrize("cls", [kind for kind in kinds() if kind.__module__.startswith("airflow_wxa.")])
+def test_an_approval_says_what_it_asks_and_what_its_decision_names(cls: Any) -> None:
+    assert kind_of(cls.asks) is cls
+    assert "The decision names " in cls.__doc__
+    assert not inspect.isabstract(cls)
+
+
+@pytest.mark.parametrize("cls", [each for each in CLASSES if issubclass(each, WxaApprovalOperator)])
+def test_an_approval_is_named_by_the_operator_that_it_allows(cls: Any) -> None:
+    said = [text for each in CLASSES for parameter, text in described(each) if parameter.name == "approval_task_id"]
+    assert [text for text in said if f"`{cls.__name__}`" in text]

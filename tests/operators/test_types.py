@@ -12,20 +12,14 @@ from typing import Any
 import jedi
 import pytest
 
-from airflow_wxa import operators, sensors
 from docs.generate.pages import described
 from tests.airflow_session import ROOT
+from tests.operators.test_templated_fields import CLASSES
 
 SAMPLE = ROOT / "tests/operators/arguments.py"
 LINES = SAMPLE.read_text("utf-8").splitlines()
 WRONG = {number for number, line in enumerate(LINES, 1) if "  # wrong: " in line}
 RIGHT = range(LINES.index("def right(hook: WxaHook) -> None:") + 2, len(LINES) + 1)
-CLASSES = [
-    getattr(package, name)
-    for package in (operators, sensors)
-    for name in package.__all__
-    if name != "WxaApprovalOperator"  # abstract: to be subclassed
-]
 
 
 def test_the_sample_has_twelve_wrong_arguments_and_six_right_ones() -> None:
