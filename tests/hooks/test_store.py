@@ -57,7 +57,8 @@ def test_several_keys_are_read_newest_first_and_without_any_airflows_own_is_used
     old, new, airflows = (Fernet.generate_key().decode() for _ in range(3))
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", airflows)
-    for keys in ("", f"{old}, {airflows}", f"{new}, {old}", new):
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", "")
+    open_store().put_renewals(COMPONENT_APPID, {"": Secret("ticket")})
+    for keys in (f"{old}, {airflows}", f"{new}, {old}", new):
         monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", keys)
-        open_store().put_renewals(COMPONENT_APPID, {"": Secret("ticket")})
         assert open_store().rotate_keys() == 1
