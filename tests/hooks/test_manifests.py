@@ -39,15 +39,12 @@ def refused(name: str, folder: str) -> str:
     return problem
 
 
-def test_a_file_below_the_folder_is_read_without_its_byte_order_mark(folder: Path) -> None:
-    sources = ManifestSources(PLATFORM, str(folder))
-    assert sources.read("sale.yaml") == "release: {}"
-    assert sources.read("spring/shops.csv") == "appid\n"
-
-
-def test_the_folder_is_the_configured_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_below_the_configured_folder_is_read_without_its_byte_order_mark(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ManifestSources(PLATFORM, str(folder)).read("sale.yaml") == "release: {}"
     monkeypatch.setenv("AIRFLOW__WXA__MANIFEST_FOLDER", str(folder))
-    assert ManifestSources(PLATFORM).read("sale.yaml") == "release: {}"
+    assert ManifestSources(PLATFORM).read("spring/shops.csv") == "appid\n"
 
 
 def test_without_a_folder_no_file_is_read() -> None:
@@ -73,14 +70,12 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(folder: Path, name: str)
     assert "must be the name of a file below manifest_folder" in refused(name, str(folder))
 
 
-def test_a_link_that_leads_out_of_the_folder_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("prefix", ["file://", "local://", "simplecache::file://", "filecache::s3://", "dir::local://"])
+def test_a_link_that_leads_out_of_the_folder_is_refused_and_so_is_a_folder_that_object_storage_would_read_otherwise(
+    folder: Path, prefix: str
+) -> None:
     (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
     assert refused("link.yaml", str(folder)) == "link.yaml: leads out of manifest_folder"
-
-
-@pytest.mark.parametrize("prefix", ["file://", "local://", "simplecache::file://", "filecache::s3://", "dir::local://"])
-def test_a_folder_that_object_storage_would_read_otherwise_is_refused(folder: Path, prefix: str) -> None:
-    (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
     assert "must be a folder or a prefix of object storage" in refused("link.yaml", f"{prefix}{folder}")
 
 

@@ -16,10 +16,11 @@ from airflow_wxa.client import telemetry
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.metrics import _stats as set_up
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import AuditPlan, RunningSandbox
-from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox import RunningSandbox
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
+from tests.triggers.waiting import sheet
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -61,15 +62,7 @@ def test_calls_errcodes_and_outcomes_are_counted_without_an_appid(wxa_default: R
 
 
 def test_the_wait_for_a_review_is_taken(wxa_default: RunningSandbox, kept: Kept) -> None:
-    sheet = AuditSheet(
-        auditid=7,
-        user_version="1.4.0",
-        user_desc="",
-        submit_audit_time=0,
-        plan=AuditPlan(),
-        stage=Stage.APPROVED,
-    )
-    wxa_default.world.mini_program(APPID).sheets.append(sheet)
+    wxa_default.world.mini_program(APPID).sheets.append(sheet(7, Stage.APPROVED))
     WxaAuditSensor(task_id="wait", appid=APPID, auditid="7").execute({})
     assert [tags for name, tags in kept.sent if name == "wxa.audit_wait"] == [{"outcome": "approved"}]
 

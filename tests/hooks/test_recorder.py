@@ -1,7 +1,7 @@
 """The recorder: what cannot be noted is not sent; what was sent is noted, whatever became of the answer."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa import steps
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.audit import submit_audit, undocodeaudit
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
@@ -20,20 +22,7 @@ from airflow_wxa.hooks import accepted
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.sandbox import AuditPlan, Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import (
-    NOTHING_ACCEPTED,
-    Approved,
-    AuditOutcome,
-    CommitOutcome,
-    DomainOutcome,
-    Left,
-    PlatformOutcome,
-    Recall,
-    ReleaseOutcome,
-    SubmitOutcome,
-    approved,
-    commit_code,
-)
+from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Recall, approved, commit_code
 from airflow_wxa.store import Entry, Ledger, TaskRef
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
@@ -64,8 +53,8 @@ class Bench:
         recorder.left([Left("undocodeaudit", APPID)])
         return recorder
 
-    def client(self, recorder: Recorder | None = None, **tokens: str) -> WxaClient:
-        source = FixedTokens(tokens or {APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
+    def client(self, recorder: Recorder | None = None) -> WxaClient:
+        source = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
         client = WxaClient(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
         send = client._http.send
 
@@ -144,24 +133,16 @@ def test_a_read_is_not_noted_and_needs_no_store(bench: Bench) -> None:
     assert bench.ledger.entries() == []
 
 
-def test_a_noop_is_noted_as_done_with_its_errcode(bench: Bench) -> None:
+def test_a_noop_is_done_a_refusal_has_its_rid_and_what_was_never_sent_is_forgotten(bench: Bench) -> None:
     for _ in range(2):
         bench.client().send(setwebviewdomain(APPID, "add", [WebviewDomain("m.example.com")]))
-    assert [(entry.errcode, entry.result) for entry in bench.ledger.entries()] == [(89019, "ok"), (0, "ok")]
-
-
-def test_a_refusal_is_noted_with_its_rid(bench: Bench) -> None:
     with pytest.raises(WxaStateError, match="85019"):
         bench.client().send(release(APPID))
-    entry = bench.only()
-    assert (entry.result, entry.errcode) == ("refused", 85019)
-    assert entry.rid
-
-
-def test_what_was_never_sent_for_want_of_a_token_is_forgotten(bench: Bench) -> None:
-    with pytest.raises(WxaSpecError, match="no token"):
-        bench.client(wx0000000000000009="another's").send(COMMIT)
-    assert bench.ledger.entries() == []
+    recorder = bench.recorder()
+    recorder.after([(noted, WxaSpecError("refused on our side", [])) for noted in recorder.before([COMMIT])])
+    entries = bench.ledger.entries()
+    assert [(each.errcode, each.result) for each in entries] == [(85019, "refused"), (89019, "ok"), (0, "ok")]
+    assert entries[0].rid
 
 
 def test_a_lost_answer_reads_unknown_until_the_next_try_finds_out(bench: Bench) -> None:
@@ -181,38 +162,39 @@ def failing() -> Ledger:
     raise WxaTransportError("the store does not answer")
 
 
-def test_a_write_that_cannot_be_noted_is_not_sent(bench: Bench) -> None:
-    recorder = Recorder(failing, COMPONENT_APPID, TASK)
+def test_a_write_that_cannot_be_noted_is_not_sent_and_a_step_whose_budget_is_not_known_stops(bench: Bench) -> None:
+    client = bench.client(Recorder(failing, COMPONENT_APPID, TASK))
     with pytest.raises(WxaTransportError, match="the store does not answer"):
-        bench.client(recorder).send(COMMIT)
+        client.send(COMMIT)
     assert bench.asked("/wxa/commit") == 0
+    in_audit(bench)
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        client.run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
+    assert bench.asked("/wxa/undocodeaudit") == 0
 
 
-@pytest.mark.parametrize("accepted", [True, False])
-def test_a_store_that_fails_after_the_work_is_told_about_and_hides_no_answer(
-    bench: Bench, caplog: pytest.LogCaptureFixture, accepted: bool
+def odd() -> Ledger:
+    raise ValueError("what was to be written")
+
+
+@pytest.mark.parametrize(
+    ("fails", "call", "said"),
+    [
+        (failing, COMMIT, "the store does not answer"),
+        (failing, release(APPID), "the store does not answer"),  # refused: 85019
+        (odd, COMMIT, "ValueError"),
+    ],
+)
+def test_whatever_a_store_raises_after_the_work_is_told_about_and_hides_no_answer(
+    bench: Bench, caplog: pytest.LogCaptureFixture, fails: Callable[[], Ledger], call: Call, said: str
 ) -> None:
     opened = iter([bench.ledger])
-    recorder = Recorder(lambda: next(opened, None) or failing(), COMPONENT_APPID, TASK)
-    with caplog.at_level(logging.WARNING):
-        if accepted:
-            assert bench.client(recorder).send(COMMIT).errcode == 0
-        else:
-            with pytest.raises(WxaStateError, match="85019"):
-                bench.client(recorder).send(release(APPID))
-    assert "not noted in the ledger, the next run finds out: the store does not answer" in caplog.text
-    assert bench.only().result == "unknown"
-
-
-def test_whatever_a_store_raises_after_the_work_hides_no_answer(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    def odd() -> Ledger:
-        raise ValueError("what was to be written")
-
-    opened = iter([bench.ledger])
-    recorder = Recorder(lambda: next(opened, None) or odd(), COMPONENT_APPID, TASK)
-    assert bench.client(recorder).send(COMMIT).errcode == 0
-    assert "not noted in the ledger, the next run finds out: ValueError" in caplog.text
+    recorder = Recorder(lambda: next(opened, None) or fails(), COMPONENT_APPID, TASK)
+    with nullcontext() if call is COMMIT else pytest.raises(WxaStateError, match="85019"):
+        assert bench.client(recorder).send(call).errcode == 0
+    assert f"not noted in the ledger, the next run finds out: {said}" in caplog.text
     assert "what was to be written" not in caplog.text
+    assert bench.only().result == "unknown"
 
 
 # Fences
@@ -230,39 +212,23 @@ def in_audit(bench: Bench) -> None:
 
 def test_an_older_attempt_may_not_withdraw_any_more(bench: Bench) -> None:
     in_audit(bench)
-
-    class Overtaken(Recorder):
-        def left(self, questions: Sequence[Left]) -> list[int]:
-            left = super().left(questions)
-            bench.withdrawing(NEXT_TRY)
-            return left
-
-    older, newer = Overtaken(lambda: bench.ledger, COMPONENT_APPID, TASK), bench.recorder(NEXT_TRY)
+    older, newer = bench.withdrawing(), bench.withdrawing(NEXT_TRY)
     with pytest.raises(WxaStateError, match="a newer attempt of the same task is under way"):
-        bench.client(older).run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
+        bench.client(older).send(undocodeaudit(APPID))
     assert bench.asked("/wxa/undocodeaudit") == 0
     assert bench.ledger.entries() == []
     outcome = bench.client(newer).run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
     assert outcome.superseded == "9.9.9"
 
 
-def test_an_attempt_withdraws_once(bench: Bench) -> None:
-    in_audit(bench)
-    recorder = bench.withdrawing()
-    bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
-    assert recorder.recall([Recall(APPID)])[0].withdrawn == {"7"}
-    with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
-        bench.client(recorder).send(undocodeaudit(APPID))
-    assert bench.asked("/wxa/undocodeaudit") == 1
-
-
-def test_a_withdrawal_that_was_refused_is_none(bench: Bench) -> None:
+def test_a_withdrawal_is_known_by_its_sheet_and_one_that_was_refused_is_none(bench: Bench) -> None:
     in_audit(bench)
     bench.running.add_fault(Fault(path="/wxa/undocodeaudit", kind="errcode_before", errcode=87012))
-    recorder = bench.withdrawing()
-    with pytest.raises(WxaStateError, match="87012"):
-        bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
-    assert recorder.recall([Recall(APPID)])[0].withdrawn == frozenset()
+    for known in (set[str](), {"7"}):
+        recorder = bench.withdrawing()
+        with nullcontext() if known else pytest.raises(WxaStateError, match="87012"):
+            bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
+        assert recorder.recall([Recall(APPID)])[0].withdrawn == known
 
 
 def test_a_call_that_needs_a_fence_is_not_sent_without_its_own(bench: Bench) -> None:
@@ -286,14 +252,6 @@ def test_one_recorder_holds_the_fences_of_many_mini_programs_and_calls(bench: Be
     assert recorder.left([Left("undocodeaudit", APPID), *others]) == [5, 1, 5, 50]
     bench.client(recorder).send(undocodeaudit(APPID))
     assert recorder.left([Left("undocodeaudit", APPID), *others]) == [4, 1, 5, 50]
-
-
-def test_a_store_that_does_not_answer_counts_nothing_and_the_step_stops(bench: Bench) -> None:
-    in_audit(bench)
-    client = bench.client(Recorder(failing, COMPONENT_APPID, TASK))
-    with pytest.raises(WxaTransportError, match="the store does not answer"):
-        client.run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
-    assert bench.asked("/wxa/undocodeaudit") == 0
 
 
 # Approvals
@@ -338,13 +296,13 @@ def test_a_rejection_skips(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("outcome", "endpoints"),
     [
-        (DomainOutcome("configured", APPID, "add", after=()), {"setwebviewdomain"}),
-        (DomainOutcome("configured", APPID, "add", after=None), set()),
-        (CommitOutcome("committed", APPID, "1.4.0", "1a2b3c4d"), {"commit"}),
-        (SubmitOutcome("submitted", APPID, "1.4.0", "7"), {"submit_audit", "undocodeaudit"}),
-        (ReleaseOutcome("released", APPID, "1.4.0"), {"release"}),
-        (PlatformOutcome("registered", "add", None, None), {"modify_wxa_jump_domain"}),
-        (AuditOutcome("approved", APPID, "7"), set()),
+        (steps.DomainOutcome("configured", APPID, "add", after=()), {"setwebviewdomain"}),
+        (steps.DomainOutcome("configured", APPID, "add", after=None), set()),
+        (steps.CommitOutcome("committed", APPID, "1.4.0", "1a2b3c4d"), {"commit"}),
+        (steps.SubmitOutcome("submitted", APPID, "1.4.0", "7"), {"submit_audit", "undocodeaudit"}),
+        (steps.ReleaseOutcome("released", APPID, "1.4.0"), {"release"}),
+        (steps.PlatformOutcome("registered", "add", None, None), {"modify_wxa_jump_domain"}),
+        (steps.AuditOutcome("approved", APPID, "7"), set()),
     ],
     ids=lambda value: type(value).__name__,
 )

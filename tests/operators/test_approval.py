@@ -2,7 +2,7 @@ import datetime as dt
 import json
 import re
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,13 +28,14 @@ from airflow_wxa.operators import (
 from airflow_wxa.operators.approval import as_code, as_table, as_text
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
-from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, RunningSandbox
-from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import speaking
 from tests.english import english_in
+from tests.triggers.waiting import sheet
 
 #: What waits for a person with Airflow 3.3, and 3.2.
 WAITING: type[BaseException] = getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)
@@ -99,16 +100,7 @@ def released(wxa_default: RunningSandbox) -> MiniProgram:
     account.nick_name, account.granted_sets = "Tea|House", {*account.granted_sets, 30}
     account.release_info = {"release_version": "1.3.0", "release_desc": "old", "release_time": 1_777_777_777}
     account.third_webviewdomain = list(AFTER)
-    account.sheets = [
-        AuditSheet(
-            auditid=460001,
-            user_version="1.4.0",
-            user_desc=VERSION.described("spring sale"),
-            submit_audit_time=1,
-            plan=AuditPlan(polls=0),
-            stage=Stage.APPROVED,
-        )
-    ]
+    account.sheets = [replace(sheet(460001, Stage.APPROVED), user_desc=VERSION.described("spring sale"))]
     ledger = open_ledger()
     writes = [setwebviewdomain(APPID, "set", parse_origins(AFTER)).knowing(BEFORE), commit(VERSION, "spring sale")]
     ledger.answered(dict.fromkeys(ledger.intend("", writes, TaskRef()), 0))
