@@ -29,6 +29,11 @@ from sentry_sdk.scrubber import EventScrubber
 from airflow_wxa.client import telemetry
 
 NOWHERE = "http://127.0.0.1:1/"
+#: Loggers that have a level of their own, or may get one.
+OF_AIRFLOW = ("airflow", "airflow.task", "airflow_wxa")
+OF_LIBRARIES = ("urllib3", "aiohttp", "httpx", "httpcore", "sqlalchemy", "uvicorn")
+#: Exits without a hook: scenes collect pages, messages and exports.
+COLLECTED = ("XCom", "rendered fields", "board", "notifier", "--json", "HTTP answers", "store's file")
 
 
 class Row:
@@ -175,20 +180,8 @@ class Loggers(Row):
     def watched(self) -> Iterator[None]:
         handler = logging.Handler(logging.NOTSET)
         handler.emit = lambda record: self.left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
-        names = [
-            "",
-            "urllib3",
-            "aiohttp",
-            "httpx",
-            "httpcore",
-            "sqlalchemy",
-            "airflow",
-            "airflow_wxa",
-            "airflow.task",
-            "uvicorn",
-        ]
-        before = {name: logging.getLogger(name).level for name in names}
-        for name in names:
+        before = {name: logging.getLogger(name).level for name in ("", *OF_AIRFLOW, *OF_LIBRARIES)}
+        for name in before:
             logging.getLogger(name).setLevel(logging.DEBUG)
         logging.getLogger().addHandler(handler)
         with structlog.testing.capture_logs() as structured:
@@ -224,16 +217,6 @@ class Metrics(Row):
         telemetry.count("wxa.calls", endpoint=text)
 
 
-class _Tee(io.StringIO):
-    def __init__(self, left: list[str]) -> None:
-        super().__init__()
-        self._left = left
-
-    def write(self, text: str) -> int:
-        self._left.append(text)
-        return len(text)
-
-
 class Terminal(Row):
     """What commands and tasks print."""
 
@@ -241,15 +224,13 @@ class Terminal(Row):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        with redirect_stdout(_Tee(self.left)), redirect_stderr(_Tee(self.left)):
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
             yield
+        self.left.append(printed.getvalue())
 
     def plant(self, text: str) -> None:
         print(text)
-
-    @property
-    def shown(self) -> str:
-        return "".join(self.left)
 
 
 class Home(Row):
@@ -270,33 +251,10 @@ class Home(Row):
         Path(os.environ["AIRFLOW_HOME"], "careless.log").write_text(text)
 
 
-class Answers(Row):
-    """What scenes collect for an exit that has no hook: pages, messages, exports."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name  # type: ignore[misc]
-
-
 def table() -> dict[str, Row]:
     """Return the rows; a new exit is a line here."""
-    rows: list[Row] = [
-        OpenTelemetry(),
-        Sentry(),
-        Frames(),
-        Loggers(),
-        Metrics(),
-        Terminal(),
-        Home(),
-        Answers("XCom"),
-        Answers("rendered fields"),
-        Answers("board"),
-        Answers("notifier"),
-        Answers("--json"),
-        Answers("HTTP answers"),
-        Answers("store's file"),
-    ]
-    return {row.name: row for row in rows}
+    hooked = (OpenTelemetry(), Sentry(), Frames(), Loggers(), Metrics(), Terminal(), Home())
+    return {**{row.name: row for row in hooked}, **{name: Row() for name in COLLECTED}}
 
 
 @contextmanager

@@ -23,12 +23,12 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import Fault, MiniProgram, Platform, RunningSandbox, World, serve
+from airflow_wxa.sandbox import Fault, MiniProgram, RunningSandbox, World, serve
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, one_merchant
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens
 from airflow_wxa.store import Ledger, Store
 from tests.leaks.exits import careless_client, shown_by_rich, without_tests
 
-APPID, COMPONENT_APPID = "wx0000000000000001", "wx000000000000c0de"
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 CANARY = "canary"
 APPSECRET, TICKET, REFRESH = (f"{CANARY}-{name}" for name in ("appsecret", "ticket", "refresh"))
@@ -38,40 +38,34 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def world(merchants: int) -> World:
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_appsecret=APPSECRET,
-        component_verify_ticket=TICKET,
-        component_access_token=PLATFORM_TOKEN,
-    )
-    accounts = [
+    made = one_merchant()
+    (platform,) = made.platforms
+    platform.component_appsecret, platform.component_verify_ticket = APPSECRET, TICKET
+    platform.component_access_token = PLATFORM_TOKEN
+    made.mini_programs = [
         MiniProgram(
-            appid=f"wx{number:016x}",
+            appid=f"wx{1 + number * 4096:016x}",
             component_appid=COMPONENT_APPID,
             refresh_token=f"{REFRESH}-{number}",
-            authorizer_access_token=f"{MERCHANT_TOKEN}{'' if number == 1 else number}",
+            authorizer_access_token=f"{MERCHANT_TOKEN}{number or ''}",
         )
-        for number in range(1, 1 + merchants)
+        for number in range(merchants)
     ]
-    return World(platforms=[platform], mini_programs=accounts)
+    made.generate = lambda: f"{CANARY}-issued"
+    return made
 
 
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
     with serve(world(1)) as running:
-        running.world.generate = lambda: f"{CANARY}-issued"
         yield running
 
 
 class Scene:
-    """What the failures need.
+    """What the failures need; files lie in ``folder``."""
 
-    :param folder: for files.
-    """
-
-    def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
-        self.sandbox = sandbox
-        self.folder = folder
+    def __init__(self, sandbox: RunningSandbox, folder: Path, patched: pytest.MonkeyPatch) -> None:
+        self.sandbox, self.folder, self.patched = sandbox, folder, patched
         self.egress = Egress(sandbox.url, timeout=2)
         self.fixed = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
 
@@ -98,11 +92,17 @@ class Scene:
 
     def credentials(self) -> PlatformCredentials:
         store = self.store()
-        store.put_renewals(COMPONENT_APPID, {"": Secret(TICKET), APPID: Secret(f"{REFRESH}-1")})
+        store.put_renewals(COMPONENT_APPID, {"": Secret(TICKET), APPID: Secret(f"{REFRESH}-0")})
         return PlatformCredentials(COMPONENT_APPID, Secret(APPSECRET), store, self.egress, sleep=lambda _: None)
 
     def token_server(self, url: str) -> TokenServer:
         return TokenServer(Secret(url), Secret(BEARER), COMPONENT_APPID, self.egress)
+
+    def hook(self, **fields: Any) -> WxaHook:
+        extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "push_token": f"{CANARY}-push"}
+        said = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": APPSECRET, "extra": extra} | fields
+        self.patched.setenv("AIRFLOW_CONN_WXA_FRAMES", json.dumps(said))
+        return WxaHook("wxa_frames")
 
 
 def no_connection(scene: Scene) -> None:
@@ -203,34 +203,27 @@ def a_token_server_that_says_something_else(scene: Scene) -> None:
     scene.token_server(f"{scene.sandbox.url}/wxa/getversioninfo?access_token={MERCHANT_TOKEN}").token(APPID)
 
 
-def hook(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> WxaHook:
-    extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "push_token": f"{CANARY}-push"}
-    said = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": APPSECRET, "extra": extra} | fields
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_FRAMES", json.dumps(said))
-    return WxaHook("wxa_frames")
+def a_connection_that_cannot_be_right(scene: Scene) -> None:
+    scene.hook(host=f"http://user:{CANARY}@example.com/{CANARY}").run(list_refresh_tokens(COMPONENT_APPID))
 
 
-def a_connection_that_cannot_be_right(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook(monkeypatch, host=f"http://user:{CANARY}@example.com/{CANARY}").run(list_refresh_tokens(COMPONENT_APPID))
+def a_connection_of_another_type(scene: Scene) -> None:
+    scene.hook(conn_type="postgres", host=f"{CANARY}.example.com").get_conn()
 
 
-def a_connection_of_another_type(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook(monkeypatch, conn_type="postgres", host=f"{CANARY}.example.com").get_conn()
+def a_connection_in_an_event_loop(scene: Scene) -> None:
+    asyncio.run(scene.hook(host=f"ftp://{CANARY}").aget_conn())
 
 
-def a_connection_in_an_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    asyncio.run(hook(monkeypatch, host=f"ftp://{CANARY}").aget_conn())
+def a_database_that_is_not_there(scene: Scene) -> None:
+    scene.patched.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", DATABASE)
+    _ = scene.hook().read().tokens
 
 
-def a_database_that_is_not_there(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", DATABASE)
-    _ = hook(monkeypatch).read().tokens
-
-
-def keys_that_are_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"{CANARY}-key")
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{scene.folder / 'keys.db'}")
-    _ = hook(monkeypatch, login="wx00000000000000c2").read().tokens
+def keys_that_are_none(scene: Scene) -> None:
+    scene.patched.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"{CANARY}-key")
+    scene.patched.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{scene.folder / 'keys.db'}")
+    _ = scene.hook(login="wx00000000000000c2").read().tokens
 
 
 def a_row_of_another_key(scene: Scene) -> None:
@@ -271,10 +264,8 @@ def test_no_frame_shows_a_secret(
     failure: Callable[..., None], sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "PAUSES", (0, 0))
-    scene = Scene(sandbox, tmp_path)
-    arguments = (scene, monkeypatch) if "monkeypatch" in failure.__code__.co_varnames[:2] else (scene,)
     with pytest.raises((WxaError, _Alarm)) as raised:
-        failure(*arguments)
+        failure(Scene(sandbox, tmp_path, monkeypatch))
     error = without_tests(raised.value)
     kept = kept_by_sentry(error) + shown_by_rich(error)
     assert "vars" in kept

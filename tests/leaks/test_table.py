@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+import io
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -26,7 +27,8 @@ from airflow_wxa.hooks.store import open_store
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.plugins.receiver import create_receiver
-from airflow_wxa.sandbox import Fault, MiniProgram, Platform, RunningSandbox, Template, World, serve
+from airflow_wxa.sandbox import Fault, RunningSandbox, serve
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, one_merchant
 from airflow_wxa.steps import lag
 from airflow_wxa.steps.authorisation import list_refresh_tokens
 from tests.airflow_session import PLAIN, register_dag, run_dag
@@ -35,7 +37,6 @@ from tests.leaks.exits import Row, table, watched
 from tests.plugins.browser import Browser
 from tests.plugins.receiving import served
 
-APPID, COMPONENT_APPID = "wx0000000000000001", "wx000000000000c0de"
 #: Kind → the secret, each with characters that URLs and JSON spell otherwise, where its kind allows them.
 SECRETS = {
     "appsecret": "canary/appsecret+&=令",
@@ -57,30 +58,12 @@ SECRETS = {
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[RunningSandbox]:
-    numbers = count()
-    world = World(
-        platforms=[
-            Platform(
-                component_appid=COMPONENT_APPID,
-                component_appsecret=SECRETS["appsecret"],
-                component_verify_ticket=SECRETS["ticket"],
-                component_access_token=SECRETS["fixed platform token"],
-                push_token=SECRETS["push token"],
-                encoding_aes_key=SECRETS["encoding AES key"],
-                testing=["example.com"],
-                published=["example.com"],
-            )
-        ],
-        mini_programs=[
-            MiniProgram(
-                appid=APPID,
-                component_appid=COMPONENT_APPID,
-                authorizer_access_token=SECRETS["fixed merchant token"],
-                refresh_token=SECRETS["refresh token"],
-            )
-        ],
-        templates=[Template(template_id=47)],
-    )
+    numbers, world = count(), one_merchant()
+    platform, account = world.platforms[0], world.mini_programs[0]
+    platform.component_appsecret, platform.component_verify_ticket = SECRETS["appsecret"], SECRETS["ticket"]
+    platform.push_token, platform.encoding_aes_key = SECRETS["push token"], SECRETS["encoding AES key"]
+    platform.component_access_token = SECRETS["fixed platform token"]
+    account.authorizer_access_token, account.refresh_token = SECRETS["fixed merchant token"], SECRETS["refresh token"]
     world.generate = lambda: f"{SECRETS['issued tokens and codes']}{next(numbers)}"
     with serve(world) as running:
         yield running
@@ -88,10 +71,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @dataclass
 class Scene:
-    """What every scene works with.
-
-    :param rows: the exits.
-    """
+    """What every scene works with: ``rows`` are the exits."""
 
     rows: dict[str, Row]
     sandbox: RunningSandbox
@@ -125,10 +105,10 @@ class Scene:
         return run.state
 
     def command(self, *words: str) -> None:
-        begin = len(self.rows["terminal"].left)
-        with suppress(SystemExit):
+        with suppress(SystemExit), redirect_stdout(printed := io.StringIO()):
             main(words)
-        self.rows["--json"].left += self.rows["terminal"].left[begin:]
+        self.rows["--json"].left.append(printed.getvalue())
+        print(printed.getvalue())
 
 
 def kept_fields(rows: dict[str, Row]) -> Any:
@@ -297,4 +277,4 @@ def test_every_exit_would_show_a_secret_that_leaves(airflow_database: None) -> N
     with watched(rows):
         for row in rows.values():
             row.plant(mark)
-    assert [row.name for row in rows.values() if not any(form in row.shown.encode() for form in spellings(mark))] == []
+    assert [name for name, row in rows.items() if not any(form in row.shown.encode() for form in spellings(mark))] == []
