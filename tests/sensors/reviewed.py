@@ -1,31 +1,24 @@
-"""The Mini Program whose scan and review sensors and triggers wait for."""
+"""The Mini Program whose scan and review sensors wait for."""
 
 from typing import Any
 
 import pytest
 
-from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, RunningSandbox
+from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-
-VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-SCAN = "/wxa/security/get_code_privacy_info"
-STATUS = "/wxa/get_auditstatus"
+from tests.triggers.waiting import AUDITID, sheet
 
 
 @pytest.fixture
 def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
     """Return the Mini Program, its code committed and its scan over."""
     account = wxa_default.world.mini_program(APPID)
-    account.scan_polls = 0
-    WxaCommitOperator(**VERSION).execute({})
+    account.exp_info = {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": ""}
     return account
 
 
 def submitted(account: MiniProgram, **plan: Any) -> str:
     """Submit the version to reviewers who follow a plan, and return the sheet's id."""
-    account.audit = AuditPlan(**{"polls": 0} | plan)
-    auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
-    sheet = account.sheets[-1]
-    sheet.polls, sheet.stage = 0, sheet.plan.stage_after(0)  # the submission looked at its sheet, too
-    return auditid
+    account.sheets = [made := sheet(**{"polls": 0} | plan)]
+    made.stage = made.plan.stage_after(0)
+    return str(AUDITID)

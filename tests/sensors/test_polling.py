@@ -1,6 +1,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -27,7 +28,8 @@ from airflow_wxa.steps.outcome import AuditOutcome
 from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, run_dag
-from tests.sensors.reviewed import SCAN, STATUS, submitted
+from tests.sensors.reviewed import submitted
+from tests.triggers.waiting import SCAN, STATUS
 
 pytestmark = pytest.mark.usefixtures("account")
 DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
@@ -47,25 +49,14 @@ class Kept(dict[str, Any]):
     set = dict.__setitem__
 
 
-class Ti:
-    """A task instance in its first poke.
+def context(max_tries: int = 2, **more: Any) -> Any:
+    """Return a context of Airflow's in its first poke; ``ti.pushed`` is what it pushed.
 
     :param max_tries: Clear adds to it, a retry does not.
     """
-
-    def __init__(self, max_tries: int = 2) -> None:
-        self.max_tries = max_tries
-        self.pushed: dict[str, Any] = {}
-
-    def get_first_reschedule_date(self, context: object) -> None:
-        """It was not rescheduled yet."""
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
-def Context(ti: Ti | None = None, **more: Any) -> Any:  # noqa: N802  (stands for Airflow's)
-    return {"ti": ti or Ti()} | more
+    ti = SimpleNamespace(max_tries=max_tries, get_first_reschedule_date=lambda _: None, pushed={})
+    ti.xcom_push = lambda key, value: ti.pushed.update({key: value})
+    return {"ti": ti} | more
 
 
 @pytest.fixture
@@ -73,8 +64,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what the sensors log."""
     lines: list[str] = []
     log = SimpleNamespace(info=lambda text, *values: lines.append(text % values), warning=lambda _: None)
-    for sensor in (WxaAuditSensor, WxaPrivacyScanSensor):
-        monkeypatch.setattr(sensor, "log", log)
+    monkeypatch.setattr(_PollingSensor, "log", log)
     return lines
 
 
@@ -98,22 +88,18 @@ def deferred(work: Callable[[], object]) -> TaskDeferred:
     return raised.value
 
 
-def test_a_running_audit_defers_to_its_trigger_with_an_absolute_end_and_says_so(
+def test_a_running_audit_or_scan_defers_to_its_trigger_with_an_absolute_end_and_says_so(
     account: MiniProgram, logged: list[str]
 ) -> None:
     auditid = submitted(account, polls=5)
     waits = deferred(lambda: audit(auditid, timeout=3600, poke_interval=60).execute({}))
     assert isinstance(waits.trigger, WxaAuditTrigger)
-    assert waits.trigger.sheets == [{"appid": APPID, "auditid": auditid}]
-    assert waits.trigger.poll_seconds == 60
+    assert (waits.trigger.sheets, waits.trigger.poll_seconds) == ([{"appid": APPID, "auditid": auditid}], 60)
     assert waits.trigger.end_time == pytest.approx(time.time() + 3600, abs=5)
     assert waits.method_name == "execute_complete"
     time_ = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     words = f"sheet {auditid} of {APPID} is in audit; waiting since {time_}, next look within 60 s, until {time_}"
     assert re.fullmatch(words, logged[-1])
-
-
-def test_a_running_scan_defers_to_its_trigger(account: MiniProgram) -> None:
     account.scan_polls_left = 3
     trigger = deferred(lambda: scan(privacy_api_not_use=True, poke_interval=7).execute({})).trigger
     assert isinstance(trigger, WxaPrivacyScanTrigger)
@@ -135,15 +121,22 @@ def test_a_delayed_audit_keeps_waiting(account: MiniProgram) -> None:
         ("withdrawn", "the audit was withdrawn"),
     ],
 )
-def test_a_review_that_ended_badly_fails_at_once_with_its_reason(
+def test_a_review_that_ended_badly_fails_at_once_with_its_reason_and_leaves_its_outcome_in_xcom_and_store(
     account: MiniProgram, deferrable: bool, result: str, said: str
 ) -> None:
-    auditid = submitted(account, result=result)
-    context = Context()
-    with pytest.raises(AirflowFailException, match=said):
-        audit(auditid, deferrable=deferrable).execute(context)
-    pushed = context["ti"].pushed["return_value"]
-    assert (pushed["outcome"], pushed["auditid"]) == (result, auditid)
+    auditid = submitted(account, result=result, polls=2)
+    with DAG("waits_in_vain", schedule=None) as dag:
+        audit(auditid, deferrable=deferrable)
+    run = run_dag(dag)
+    assert run.states == {"wait": "failed"}
+    assert isinstance(run.errors["wait"], AirflowFailException)
+    assert re.search(said, str(run.errors["wait"]))
+    assert (run.xcoms["wait"]["outcome"], run.xcoms["wait"]["auditid"]) == (result, auditid)
+    with open_ledger()._database.reading() as connection:
+        query = select(outcome).where(outcome.c.dag_id == "waits_in_vain").order_by(outcome.c.at.desc())
+        latest = connection.execute(query).first()
+    assert latest is not None
+    assert (latest.task_id, latest.said) == ("wait", run.xcoms["wait"])
 
 
 @pytest.mark.parametrize("leniency", ["soft_fail", "never_fail"])
@@ -153,9 +146,9 @@ def test_a_sensor_that_may_fail_softly_skips_after_waiting_too(account: MiniProg
     for deferrable in (True, False):
         sensor = audit(auditid, deferrable=deferrable, **{leniency: True})
         with pytest.raises(AirflowSkipException):
-            sensor.execute(Context())
+            sensor.execute(context())
     with pytest.raises(AirflowSkipException):
-        sensor.resume_execution("execute_complete", event, Context())
+        sensor.resume_execution("execute_complete", event, context())
 
 
 def test_without_deferring_it_pokes_until_the_end_or_gives_its_slot_back(
@@ -163,7 +156,7 @@ def test_without_deferring_it_pokes_until_the_end_or_gives_its_slot_back(
 ) -> None:
     auditid = submitted(account, polls=4)
     with pytest.raises(AirflowRescheduleException):
-        audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute(Context())
+        audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute(context())
     assert audit(auditid, deferrable=False).execute({})["outcome"] == "approved"
     assert len(calls(wxa_default.journal, STATUS)) == 5
 
@@ -171,16 +164,12 @@ def test_without_deferring_it_pokes_until_the_end_or_gives_its_slot_back(
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_without_deferring_it_ends_at_the_same_time_with_the_same_words(account: MiniProgram, mode: str) -> None:
     sensor = audit(submitted(account, polls=50), deferrable=False, timeout="0.1", mode=mode)
+    kept = context(task_state_store=Kept())
+    with suppress(AirflowRescheduleException, AirflowSensorTimeout):
+        sensor.execute(kept)
+    time.sleep(0.1)
     with pytest.raises(AirflowSensorTimeout, match="clear this task to wait on"):
-        poked_until_over(sensor, Context(task_state_store=Kept()))
-
-
-def poked_until_over(sensor: WxaAuditSensor, context: Any) -> None:
-    while True:
-        try:
-            sensor.execute(context)
-        except AirflowRescheduleException:
-            time.sleep(0.02)
+        sensor.execute(kept)
 
 
 def test_a_timeout_is_seconds_or_a_timedelta_and_anything_else_is_refused_by_name(
@@ -200,27 +189,23 @@ def test_a_timeout_is_seconds_or_a_timedelta_and_anything_else_is_refused_by_nam
 def test_a_retry_keeps_the_end_and_clear_renews_it(account: MiniProgram) -> None:
     auditid, store = submitted(account, polls=50), Kept()
     first, retry, cleared = (
-        deferred(partial(audit(auditid).execute, Context(Ti(max_tries), task_state_store=store))).trigger.end_time
+        deferred(partial(audit(auditid).execute, context(max_tries, task_state_store=store))).trigger.end_time
         for max_tries in (2, 2, 4)
     )
     assert first == retry < cleared
 
 
-@pytest.mark.parametrize(
-    ("said", "deferrable", "mode"), [(None, True, "poke"), ("True", True, "poke"), ("False", False, "reschedule")]
-)
-def test_it_waits_in_the_triggerer_unless_airflow_is_configured_otherwise(
-    monkeypatch: pytest.MonkeyPatch, said: str | None, deferrable: bool, mode: str
-) -> None:
+def test_it_waits_in_the_triggerer_unless_airflow_is_configured_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DEFAULT_DEFERRABLE, raising=False)
-    if said is not None:
-        monkeypatch.setenv(DEFAULT_DEFERRABLE, said)
-    assert (audit("1").deferrable, audit("1").mode) == (deferrable, mode)
-    assert (audit("1", deferrable=True).deferrable, audit("1", mode="poke").mode) == (True, "poke")
-    assert (audit("1", deferrable=False).deferrable, audit("1", deferrable=False).mode) == (False, "poke")
-    with DAG("waits", schedule=None, default_args={"deferrable": False}):
-        assert not audit("1").deferrable
-        assert not scan(task_id="scan").deferrable
+    for said, deferrable, mode in ((None, True, "poke"), ("True", True, "poke"), ("False", False, "reschedule")):
+        if said is not None:
+            monkeypatch.setenv(DEFAULT_DEFERRABLE, said)
+        assert (audit("1").deferrable, audit("1").mode) == (deferrable, mode)
+        assert (audit("1", deferrable=True).deferrable, audit("1", mode="poke").mode) == (True, "poke")
+        assert (audit("1", deferrable=False).deferrable, audit("1", deferrable=False).mode) == (False, "poke")
+        with DAG("waits", schedule=None, default_args={"deferrable": False}):
+            assert not audit("1").deferrable
+            assert not scan(task_id="scan").deferrable
 
 
 def test_the_default_that_airflow_writes_into_its_airflow_cfg_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,29 +267,11 @@ def test_an_unknown_event_is_refused_before_anything_is_asked(wxa_default: Runni
     assert calls(wxa_default.journal, STATUS) == []
 
 
-@pytest.mark.parametrize("finding", ["without_auth_list", "without_conf_list"])
-def test_undeclared_privacy_interfaces_fail_unless_the_submission_declares_them_unused(
-    account: MiniProgram, finding: str
-) -> None:
-    setattr(account, finding, ["wx.getLocation"])
+def test_undeclared_privacy_interfaces_fail_unless_the_submission_declares_them_unused(account: MiniProgram) -> None:
+    account.without_auth_list = ["wx.getLocation"]
     with pytest.raises(AirflowFailException, match=r"wx\.getLocation"):
         scan().execute({})
-    assert scan(privacy_api_not_use=True).execute({})[finding] == ["wx.getLocation"]
-
-
-@pytest.mark.parametrize("result", ["rejected", "withdrawn"])
-def test_a_review_that_ended_badly_leaves_its_outcome_in_xcom_and_store(account: MiniProgram, result: str) -> None:
-    auditid = submitted(account, result=result, polls=2)
-    with DAG("waits_in_vain", schedule=None) as dag:
-        audit(auditid)
-    run = run_dag(dag)
-    assert run.states == {"wait": "failed"}
-    assert (run.xcoms["wait"]["outcome"], run.xcoms["wait"]["auditid"]) == (result, auditid)
-    with open_ledger()._database.reading() as connection:
-        query = select(outcome).where(outcome.c.dag_id == "waits_in_vain").order_by(outcome.c.at.desc())
-        latest = connection.execute(query).first()
-    assert latest is not None
-    assert (latest.task_id, latest.said) == ("wait", run.xcoms["wait"])
+    assert scan(privacy_api_not_use=True).execute({})["without_auth_list"] == ["wx.getLocation"]
 
 
 def test_the_poll_interval_is_the_option_unless_the_task_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,10 +282,7 @@ def test_the_poll_interval_is_the_option_unless_the_task_says_otherwise(monkeypa
     assert audit("1").poke_interval == 60.0
 
 
-def test_a_reviewers_words_steer_no_terminal_that_shows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(_PollingSensor, "log", SimpleNamespace(info=said.append))
+def test_a_reviewers_words_steer_no_terminal_that_shows_the_log(logged: list[str]) -> None:
     seen = AuditOutcome(outcome="delayed", appid=APPID, auditid="1", reason="name \x1b[2J\u202e")
-    sensor = WxaAuditSensor(task_id="wait", appid=APPID, auditid="1")
-    _PollingSensor.finish(sensor, {}, seen)  # type: ignore[arg-type]
-    assert "name \\u001b[2J\\u202e" in said[0]
+    _PollingSensor.finish(audit("1"), {}, seen)  # type: ignore[arg-type]
+    assert "name \\u001b[2J\\u202e" in logged[0]
