@@ -28,46 +28,33 @@ def client(egress: Egress) -> AsyncWxaClient:
 
 
 @asynccontextmanager
-async def served(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
-) -> AsyncIterator[str]:
+async def served(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
     """Give the URL of a server that lets each connection be served by this."""
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
-        port = server.sockets[0].getsockname()[1]
-        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
-    here, there = Egress("http://127.0.0.1:1"), Egress("http://127.0.0.1:1", timeout=3)
+def test_clients_of_one_loop_share_a_pool_for_each_way_out_which_the_last_to_leave_closes(
+    wxa_sandbox: RunningSandbox,
+) -> None:
+    here, there = Egress(wxa_sandbox.url), Egress(wxa_sandbox.url, timeout=3)
 
-    async def pools() -> list[Connections]:
+    async def entered() -> Connections:
         async with client(here) as one, client(here) as another, client(there) as third:
-            return [one._entered, another._entered, third._entered]
-
-    one, another, third = asyncio.run(pools())
-    assert one is another
-    assert one is not third
-    assert asyncio.run(pools())[0] is not one  # each loop has a pool of its own
-
-
-def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandbox: RunningSandbox) -> None:
-    egress = Egress(wxa_sandbox.url)
-
-    async def closed_and_renewed() -> tuple[list[bool], bool]:
-        seen = []
-        async with client(egress) as one:
-            first = one._entered
+            pool: Connections = one._entered
+            assert another._entered is pool is not third._entered
             for _ in range(3):
                 await one.send(getversioninfo(APPID))
-            assert len(first.connector._used) == 1  # one call after the other uses the same connection again
-            async with one, client(egress):
+            assert len(pool.connector._used) == 1  # one call after the other uses the same connection again
+            async with one:
                 pass
-            seen.append(first.connector.closed)
-        seen.append(first.connector.closed)
-        async with client(egress) as one:
-            return seen, one._entered is first
+            assert not pool.connector.closed
+        assert pool.connector.closed
+        async with client(here) as one:
+            assert one._entered is not pool
+        return pool
 
-    assert asyncio.run(closed_and_renewed()) == ([False, True], False)
+    assert asyncio.run(entered()) is not asyncio.run(entered())  # each loop has pools of its own
     assert not asynchronous._pools._loops
 
 
@@ -91,20 +78,24 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
     assert 1 < most <= MAX_CONNECTIONS
 
 
-def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_path: Path) -> None:
+def test_a_folder_of_certificates_is_taken_and_what_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
 
-    async def enter() -> None:
-        async with client(Egress(ca_bundle=str(tmp_path / "ca.pem"))):
-            pass
+    async def enter(path: Path) -> bool:
+        async with client(Egress(ca_bundle=str(path))) as one:
+            return one._entered.verify.verify_mode is ssl.CERT_REQUIRED
 
+    assert asyncio.run(enter(tmp_path))
     with pytest.raises(WxaSpecError, match=r"ca_bundle = .*ca\.pem"):
-        asyncio.run(enter())
+        asyncio.run(enter(tmp_path / "ca.pem"))
     assert not asynchronous._pools._loops
 
 
-@pytest.mark.parametrize("when", ["with the answer", "half of it", "while the loop waits", "while the loop is busy"])
-def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str) -> None:
+WHENS = ["with the answer", "half of it", "while the loop waits", "while the loop is busy", "in its own TLS record"]
+
+
+@pytest.mark.parametrize("when", WHENS)
+def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str, certificate: Path) -> None:
     head, later = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n", threading.Event()
 
     class Twice(socketserver.StreamRequestHandler):
@@ -116,13 +107,13 @@ def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str) -> N
             at_once = {"with the answer": len(unasked), "half of it": 20}.get(when, 0)
             self.wfile.write(head + b'{"errcode":0,"n":"a"}' + unasked[:at_once])
             if not at_once:
-                later.wait(5)
+                later.wait(0 if when == "in its own TLS record" else 5)
                 self.wfile.write(unasked)
             self.rfile.read()
 
     async def answers(host: str) -> list[Any]:
         seen = []
-        async with client(Egress(host, timeout=2)) as one:
+        async with client(Egress(host, timeout=2, ca_bundle=str(certificate))) as one:
             for _ in range(3):
                 seen.append((await one.send(release(APPID))).answer["n"])
                 later.set()
@@ -132,10 +123,15 @@ def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str) -> N
         return seen
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Twice) as server:
-        server.daemon_threads = True
+        server.daemon_threads, port = True, server.server_address[1]
+        if when == "in its own TLS record":
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
         try:
-            assert asyncio.run(answers(f"http://127.0.0.1:{server.server_address[1]}")) == ["a"] * 3
+            host = f"https://localhost:{port}" if when == WHENS[-1] else f"http://127.0.0.1:{port}"
+            assert asyncio.run(answers(host)) == ["a"] * 3
         finally:
             server.shutdown()
 
@@ -178,25 +174,6 @@ def test_an_answer_that_comes_in_drops_ends_like_one_that_does_not_come() -> Non
         asyncio.run(answer())
 
 
-def test_no_call_is_answered_by_a_tls_record_that_came_behind_an_answer(certificate: Path) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n"
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-
-    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer):
-            await reader.readuntil(b"\r\n\r\n{}")
-            writer.write(head + b'{"errcode":0,"n":"a"}')
-            writer.write(head + b'{"errcode":0,"n":"b"}')  # in a record of its own, which h11 does not see yet
-            await reader.read()
-
-    async def answers() -> list[Any]:
-        async with served(twice, tls) as host, client(Egress(host, ca_bundle=str(certificate))) as one:
-            return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
-
-    assert asyncio.run(answers()) == ["a"] * 3
-
-
 @pytest.mark.parametrize("through_proxy", [False, True])
 def test_a_call_that_is_cancelled_at_any_moment_costs_no_later_one(*, through_proxy: bool) -> None:
     answer = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"errcode":0}'
@@ -226,14 +203,6 @@ def test_a_call_that_is_cancelled_at_any_moment_costs_no_later_one(*, through_pr
             return turns
 
     assert asyncio.run(try_each_moment()) > 3
-
-
-def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
-    async def enter() -> bool:
-        async with client(Egress(ca_bundle=str(tmp_path))) as one:
-            return one._entered.verify.verify_mode is ssl.CERT_REQUIRED
-
-    assert asyncio.run(enter())
 
 
 def test_a_client_outside_its_block_says_so() -> None:

@@ -27,16 +27,16 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 from cryptography.fernet import Fernet
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
+from airflow_wxa.api.authorisation import Grant
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET
+from airflow_wxa.sandbox.worlds import PLATFORM_APPID
 from airflow_wxa.sensors import WxaAuditSensor
 from airflow_wxa.store import NewPush, Store
-from airflow_wxa.store.tables import credential
 from airflow_wxa.triggers import WxaAuditTrigger
 from tests.airflow_session import register_dag
-from tests.load.reviewers import AUDITID, appid_of, reviewers, token_of
+from tests.load.reviewers import AUDITID, reviewers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +51,10 @@ FILED = 3.0  # seconds that the triggerer may take to file an event
 GIB = 1024**3
 
 pytestmark = pytest.mark.load
+
+
+def appid_of(number: int) -> str:
+    return f"wx{number + 1:016x}"
 
 
 @dataclass(frozen=True)
@@ -82,28 +86,10 @@ def waiters() -> list[Waiter]:
 
 def filled_store(url: str, key: str) -> Store:
     """Return a store that knows a token of each Mini Program, as one that has been in use does."""
-    store = Store(url, [key])
-    expires_at = time.time() + 7200
-    rows = [
-        {
-            "component_appid": COMPONENT_APPID,
-            "appid": appid_of(number),
-            "access_token": store._vault.lock(
-                Secret(token_of(number)), COMPONENT_APPID, appid_of(number), "access_token"
-            ),
-            "access_expires_at": expires_at,
-            "access_lifetime": 7200.0,
-            "renewal": store._vault.lock(
-                Secret(f"refresh-token-{number}"), COMPONENT_APPID, appid_of(number), "renewal"
-            ),
-            "renewal_at": time.time(),
-            "generation": 1,
-            "state": "authorised",
-        }
-        for number in range(COUNT)
-    ]
-    with store._database.writing() as connection:
-        connection.execute(insert(credential), rows)
+    store, appids = Store(url, [key]), [appid_of(number) for number in range(COUNT)]
+    store.put_renewals(PLATFORM_APPID, {appid: Secret(f"refresh-token-{appid}") for appid in appids})
+    seen = store.merchants(PLATFORM_APPID)
+    store.store_grants([(seen[appid], Grant(Secret(f"sandbox-token-{appid}"), 7200)) for appid in appids])
     return store
 
 
@@ -206,7 +192,7 @@ def test_one_triggerer_waits_for_11000_reviews(airflow_database: None, tmp_path:
     silent = shards[:CHANGED_SHARDS] + singles[:CHANGED_SINGLES]
     pushed = shards[-CHANGED_SHARDS:] + singles[-CHANGED_SINGLES:]
     with reviewers(COUNT) as wechat:
-        connection = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
+        connection = {"conn_type": "wxa", "host": wechat.url, "login": PLATFORM_APPID, "password": "sandbox-appsecret"}
         environment = {
             "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
             "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
@@ -230,7 +216,7 @@ def test_one_triggerer_waits_for_11000_reviews(airflow_database: None, tmp_path:
             now = int(pushed_at)
             for appid in told:
                 store.log_push(
-                    NewPush(COMPONENT_APPID, "weapp_audit_success", f"gh_{appid[-12:]}", now, {"appid": appid})
+                    NewPush(PLATFORM_APPID, "weapp_audit_success", f"gh_{appid[-12:]}", now, {"appid": appid})
                 )
             with_push = latencies(run_id, pushed, pushed_at, 30)
             time.sleep(max(0.0, begin.at + INTERVAL - time.monotonic()))

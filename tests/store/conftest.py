@@ -7,6 +7,8 @@ from airflow_wxa.store import Ledger, Store
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 KEY = Fernet.generate_key().decode()
+PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
+APPID, SECOND, THIRD = (f"wx{number:016x}" for number in (1, 2, 3))
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from airflow_wxa.api.webview_domain import setwebviewdomain_directly
 from airflow_wxa.errors import WxaQuotaError
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.tables import ledger as rows
+from tests.store.conftest import APPID, PLATFORM, SECOND
 from tests.store.processes import together
 
-PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx0000000000000001", "wx0000000000000002"
 ROW = CATALOGUE["modify_domain"]
 LISTS = {"requestdomain": frozenset({"https://a.example.com"})}
 CHANGE = modify_domain(APPID, "add", LISTS)
@@ -61,7 +61,7 @@ def test_endpoints_of_one_count_share_it_and_the_platform_has_its_own(ledger: Le
     spend(ledger, 20, modify_domain_directly(APPID, "add", LISTS))
     spend(ledger, 9, setwebviewdomain_directly(APPID, "add", ["https://a.example.com"]))
     assert ledger.left(PLATFORM, APPID, ROW) == 1
-    assert ledger.left(PLATFORM, OTHER, ROW) == 50
+    assert ledger.left(PLATFORM, SECOND, ROW) == 50
     server = modify_wxa_server_domain("add", ["a.org"])
     spend(ledger, 50, server)
     assert ledger.left(PLATFORM, "", server.endpoint) == 0

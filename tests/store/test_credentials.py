@@ -9,11 +9,7 @@ from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import Credential, Store
 from airflow_wxa.store.tables import credential, database_now
-
-PLATFORM = "wx00000000000000c1"
-OTHER_PLATFORM = "wx00000000000000c2"
-APPID = "wx0000000000000001"
-SECOND, THIRD = "wx0000000000000002", "wx0000000000000003"
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD
 
 
 def row(store: Store, appid: str = APPID, platform: str = PLATFORM) -> Credential:
@@ -65,15 +61,7 @@ def test_a_grant_is_kept_with_its_life_and_ends_the_lease_on_its_row(store: Stor
     assert (text(row(store).access_token), text(row(store).renewal)) == ("next", "rotated")
 
 
-def test_an_authorisation_replaces_whatever_was_there(store: Store) -> None:
-    store.mark(PLATFORM, APPID, "withdrawn")
-    store.put_authorisation(PLATFORM, Authorisation(APPID, grant("new", 7200, "new refresh"), (18, 30)))
-    seen = row(store)
-    assert (text(seen.access_token), text(seen.renewal), seen.state) == ("new", "new refresh", "authorised")
-    assert seen.granted == (18, 30)
-
-
-def test_notes_and_imports_keep_access_tokens(store: Store) -> None:
+def test_notes_and_imports_keep_access_tokens_and_an_authorisation_replaces_whatever_was_there(store: Store) -> None:
     store.store_grant(row(store), grant())
     store.note(PLATFORM, APPID, granted=[18], user_name="gh_1")
     store.note(PLATFORM, APPID)
@@ -81,6 +69,11 @@ def test_notes_and_imports_keep_access_tokens(store: Store) -> None:
     seen = row(store)
     assert (text(seen.access_token), text(seen.renewal)) == ("access", "imported")
     assert (seen.granted, seen.user_name) == ((18,), "gh_1")
+    store.mark(PLATFORM, APPID, "withdrawn")
+    store.put_authorisation(PLATFORM, Authorisation(APPID, grant("new", 7200, "new refresh"), (18, 30)))
+    seen = row(store)
+    assert (text(seen.access_token), text(seen.renewal), seen.state) == ("new", "new refresh", "authorised")
+    assert seen.granted == (18, 30)
 
 
 def test_a_marked_merchant_keeps_neither_token_nor_lease(store: Store) -> None:
@@ -107,14 +100,19 @@ def test_platforms_in_one_store_never_mix(store: Store) -> None:
 # Leases ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_lease_is_given_once_and_given_back_by_its_owner_only(store: Store) -> None:
+def test_a_lease_is_given_once_and_given_back_by_its_owner_only_and_lasts_ten_minutes_at_most(store: Store) -> None:
     seen = row(store)
     assert store.take_lease(seen, "me", 30)
     assert not store.take_lease(seen, "you", 30)
     store.drop_lease(seen, "you")
     assert row(store).is_leased
     store.drop_lease(seen, "me")
-    assert store.take_lease(seen, "you", 30)
+    assert store.take_lease(seen, "you", 1e9)
+    assert store._database.value(select(func.max(credential.c.lease_until) - database_now())) <= 600
+    # The clock was set back since:
+    store._database.write(update(credential).values(lease_until=credential.c.lease_until + 86400))
+    assert not row(store).is_leased
+    assert store.take_lease(row(store), "me", 30)
 
 
 def test_a_lease_runs_out_unless_its_owner_extends_it(store: Store) -> None:
@@ -127,15 +125,6 @@ def test_a_lease_runs_out_unless_its_owner_extends_it(store: Store) -> None:
     assert (row(store).is_leased, row(store, SECOND).is_leased) == (False, True)
     assert store.take_lease(mine, "you", 30)
     assert not store.take_lease(yours, "me", 30)
-
-
-def test_a_lease_lasts_ten_minutes_at_most_whatever_the_clock_does(store: Store) -> None:
-    store.take_lease(row(store), "me", 1e9)
-    assert store._database.value(select(func.max(credential.c.lease_until) - database_now())) <= 600
-    # The clock was set back since:
-    store._database.write(update(credential).values(lease_until=credential.c.lease_until + 86400))
-    assert not row(store).is_leased
-    assert store.take_lease(row(store), "you", 30)
 
 
 # Generations -----------------------------------------------------------------------------------------------------
@@ -171,18 +160,16 @@ def test_a_refused_token_is_dropped_only_while_it_is_the_current_one(store: Stor
     assert text(row(store).renewal) == "rotated"
 
 
-def test_a_healed_refresh_token_is_stored_unless_the_row_has_changed(store: Store) -> None:
+def test_a_healed_refresh_token_is_stored_unless_the_row_has_changed_and_an_adopted_one_if_none_is_known(
+    store: Store,
+) -> None:
     seen = row(store)
     healed = store.store_renewal(seen, Secret("listed"))
     assert healed is not None
     assert (text(healed.renewal), healed.generation) == ("listed", seen.generation + 1)
     assert store.store_renewal(seen, Secret("late")) is None
-    assert text(row(store).renewal) == "listed"
-
-
-def test_adopted_refresh_tokens_replace_none_that_is_known(store: Store) -> None:
-    assert store.adopt_renewals(PLATFORM, {APPID: Secret("listed"), THIRD: Secret("third")}) == 1
-    assert [text(row(store, appid).renewal) for appid in (APPID, THIRD)] == ["refresh", "third"]
+    assert store.adopt_renewals(PLATFORM, {APPID: Secret("adopted"), THIRD: Secret("third")}) == 1
+    assert [text(row(store, appid).renewal) for appid in (APPID, THIRD)] == ["listed", "third"]
 
 
 # Scale and clocks ------------------------------------------------------------------------------------------------

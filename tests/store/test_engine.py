@@ -17,11 +17,9 @@ from urllib.parse import urlencode
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from cryptography.fernet import Fernet
 from sqlalchemy import Engine, event, inspect, select, text
-from sqlalchemy.exc import OperationalError
 
-from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.store import Store
 from airflow_wxa.store import engine as engine_module
 from airflow_wxa.store.engine import (
@@ -31,15 +29,13 @@ from airflow_wxa.store.engine import (
     _created,
     migrate,
     open_engine,
-    unreachable,
 )
 from airflow_wxa.store.tables import credential, metadata
+from tests.store.conftest import KEY, PLATFORM, SECOND
 from tests.store.processes import together
+from tests.tables import each_row
 
 from_migrations = pytest.mark.usefixtures("from_migrations")
-
-PLATFORM = "wx00000000000000c1"
-KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture
@@ -77,27 +73,22 @@ def test_a_connection_that_may_only_read_after_a_failover_is_given_up(store_url:
 # The file ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_was_deleted_is_made_anew_for_all(tmp_path: Path, open_umask: None) -> None:
-    url, there = f"sqlite:///{tmp_path / 'wxa.db'}", "select count(*) from wxa_credential"
-    store = Store(url, [KEY])
+def test_the_file_that_lies_there_is_the_one_that_is_used_deleted_or_put_back_from_a_copy(
+    tmp_path: Path, open_umask: None
+) -> None:
+    store, copy = Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY]), tmp_path / "copy.db"
     for file in list(tmp_path.iterdir()):
         file.unlink()
-    store.ensure(PLATFORM)
+    store.ensure(SECOND)
     with closing(sqlite3.connect(tmp_path / "wxa.db")) as another:
-        assert another.execute(there).fetchone() == (1,)
-    assert set(modes(tmp_path).values()) == {0o600}
-
-
-def test_a_file_that_was_put_back_from_a_copy_is_the_one_that_is_read(tmp_path: Path) -> None:
-    url, copy = f"sqlite:///{tmp_path / 'wxa.db'}", tmp_path / "copy.db"
-    store = Store(url, [KEY])
-    with closing(sqlite3.connect(tmp_path / "wxa.db")) as another:
+        assert another.execute("select count(*) from wxa_credential").fetchone() == (1,)
         another.execute("VACUUM INTO ?", [str(copy)])
+    assert {mode for name, mode in modes(tmp_path).items() if name != copy.name} == {0o600}
     store.ensure(PLATFORM)
     for side in ("-wal", "-shm"):
         (tmp_path / f"wxa.db{side}").unlink()
     copy.replace(tmp_path / "wxa.db")
-    assert store.platform(PLATFORM) is None
+    assert (store.platform(PLATFORM), store.platform(SECOND) is None) == (None, False)
 
 
 # Privacy ---------------------------------------------------------------------------------------------------------
@@ -115,12 +106,9 @@ def test_the_file_and_its_side_files_are_private_before_anything_is_in_them(
     assert seen == [{"wxa.db": 0o600}]
     assert modes(folder) == {"wxa.db": 0o600, "wxa.db-wal": 0o600, "wxa.db-shm": 0o600}
     assert caplog.records == []  # a task's log hears nothing of the migrations
-
-
-def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     open_engine("sqlite:///:memory:").dispose()
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 # Schema ----------------------------------------------------------------------------------------------------------
@@ -246,44 +234,35 @@ def test_an_engine_belongs_to_one_process(store_url: str) -> None:
 # What is said ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "url",
+SILENT = r"does not answer[\s\S]*127.0.0.1:1/wxa[\s\S]*refused"
+
+
+@each_row(
+    "url, kind, said",
     [
-        "postgresql+psycopg2://wxa:hidden-pw@127.0.0.1:1/wxa",
-        "postgresql+psycopg2://wxa@127.0.0.1:1/wxa?password=hidden-pw",
+        ("postgresql+psycopg2://wxa:hidden-pw@127.0.0.1:1/wxa", WxaTransportError, SILENT),
+        ("postgresql+psycopg2://wxa@127.0.0.1:1/wxa?password=hidden-pw", WxaTransportError, SILENT),
+        ("sqlite:///{folder}", WxaTransportError, r"folder\.db, it says unable to open"),
+        ("sqlite:///{text}", WxaTransportError, "not a database"),
+        ("mysql://wxa:hidden-pw@host/wxa", WxaSpecError, "sql_alchemy_conn is refused"),
+        ("sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw", WxaSpecError, "sql_alchemy_conn is refused"),
+        ("no url: hidden-pw", WxaSpecError, "sql_alchemy_conn is refused"),
+        ("postgresql+nodriver://u:hidden-pw@h/d", WxaSpecError, "sql_alchemy_conn is refused"),
+        ("sqlite+aiosqlite:///hidden-pw.db", WxaSpecError, "sql_alchemy_conn is refused"),
     ],
 )
-def test_a_database_that_does_not_answer_is_named_without_its_password(url: str) -> None:
+def test_a_database_that_cannot_be_opened_is_named_in_a_line_without_its_password(
+    tmp_path: Path, url: str, kind: type[WxaError], said: str
+) -> None:
     pytest.importorskip("psycopg2")
-    with pytest.raises(WxaTransportError, match=r"does not answer[\s\S]*127.0.0.1:1/wxa[\s\S]*refused") as error:
-        Store(url, [KEY])
-    assert error.value.retryable
+    folder, file = tmp_path / "folder.db", tmp_path / "text.db"
+    folder.mkdir(exist_ok=True)
+    file.write_bytes(b"not a database" * 100)
+    with pytest.raises(kind, match=said) as error:
+        Store(url.format(folder=folder, text=file), [KEY])
+    assert error.value.retryable == (kind is WxaTransportError)
     assert "hidden-pw" not in f"{error.value} {error.value!r} {vars(error.value)}"
-
-
-def test_a_file_that_cannot_be_opened_or_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "folder.db").mkdir()
-    with pytest.raises(WxaTransportError, match=r"folder\.db, it says unable to open"):
-        Store(f"sqlite:///{tmp_path / 'folder.db'}", [KEY])
-    (tmp_path / "text.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(WxaTransportError, match="not a database"):
-        Store(f"sqlite:///{tmp_path / 'text.db'}", [KEY])
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "mysql://wxa:hidden-pw@host/wxa",
-        "sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw",
-        "no url: hidden-pw",
-        "postgresql+nodriver://u:hidden-pw@h/d",
-        "sqlite+aiosqlite:///hidden-pw.db",
-    ],
-)
-def test_a_url_that_cannot_be_right_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(WxaSpecError, match="sql_alchemy_conn is refused") as error:
-        Store(url, [KEY])
-    assert "hidden-pw" not in str(error.value)
+    assert "\n" not in str(error.value.values.get("it says", ""))  # the driver's first is enough
 
 
 def test_an_error_of_the_database_shows_no_parameter_and_one_of_the_driver_is_explained(store_url: str) -> None:
@@ -294,9 +273,3 @@ def test_an_error_of_the_database_shows_no_parameter_and_one_of_the_driver_is_ex
     assert "hidden-value" not in str(error.value)
     with pytest.raises(WxaTransportError, match="the store does not answer"), database.reading():
         raise database.engine.dialect.loaded_dbapi.OperationalError("died before it was given back")
-
-
-def test_the_first_line_of_what_the_driver_says_is_enough(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'wxa.db'}")
-    error = unreachable(engine, OperationalError("SELECT 1", None, Exception("first line\nsecond line")))
-    assert error.values["it says"] == "first line"

@@ -15,8 +15,8 @@ from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app
+from tests.store.conftest import PLATFORM
 
-PLATFORM = "wx00000000000000c1"
 KEY = RunKey("wxa_fleet_release", "run")
 COUNT = 1203  # more than one transaction takes
 
@@ -32,21 +32,17 @@ APPS = [NewApp(appid(number), "rest", number // 200, {}) for number in range(COU
 def transactions(store_url: str) -> Iterator[list[int]]:
     """Count the parameters' rows of each transaction that writes."""
     rows: list[int] = []
-    engine = open_engine(store_url)
-
-    def begun(*_: object) -> None:
-        rows.append(0)
 
     def executed(*told: Any) -> None:
         if rows:
-            parameters = told[3]
-            rows[-1] += len(parameters) if isinstance(parameters, list) else 1
+            rows[-1] += len(told[3]) if isinstance(told[3], list) else 1
 
-    event.listen(engine, "begin", begun)
-    event.listen(engine, "before_cursor_execute", executed)
+    listening = (("begin", lambda *_: rows.append(0)), ("before_cursor_execute", executed))
+    for name, heard in listening:
+        event.listen(open_engine(store_url), name, heard)
     yield rows
-    event.remove(engine, "begin", begun)
-    event.remove(engine, "before_cursor_execute", executed)
+    for name, heard in listening:
+        event.remove(open_engine(store_url), name, heard)
 
 
 def load(fleets: Fleets, digest: str = "one") -> bool:

@@ -14,8 +14,8 @@ from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.history import History
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.tables import ledger as table
+from tests.store.conftest import PLATFORM
 
-PLATFORM = "wx00000000000000c1"
 APPIDS = [f"wx{number:016x}" for number in range(3)]
 DAGS = ["wxa_release", "wxa_fleet_release", "wxa_rollback"]
 TODAY = dt.datetime.now(BEIJING).date()

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
-import pytest
 from sqlalchemy import event, update
 
 from airflow_wxa.api.audit import submit_audit, undocodeaudit
@@ -21,9 +20,9 @@ from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store import Entry, Ledger, Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import ledger as rows
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM
+from tests.store.conftest import SECOND as OTHER
 
-PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
-APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
 TASK = TaskRef("wxa_release", "manual__1", "release", try_number=1, triggered_by="release-manager")
 NEXT_RUN = TaskRef("wxa_release", "manual__2", "release", try_number=1)
 BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -123,12 +122,9 @@ def test_a_lost_answer_is_resolved_by_the_first_run_that_finds_out_about_the_sam
     assert told == [(key, "resolved", "wxa_release manual__2", errcode) for key, errcode in ((busy, -1), (lost, None))]
     ledger.answered({lost: 0})  # that comes after all, and counts more
     assert ledger.entries()[1].result == "ok"
-
-
-def test_a_hand_that_finds_out_is_named_as_such(ledger: Ledger) -> None:
     intend(ledger)
     settled(ledger, TaskRef())
-    assert only(ledger).resolved_by == "by hand"
+    assert ledger.entries()[0].resolved_by == "by hand"
 
 
 # Outcomes
@@ -157,46 +153,36 @@ def test_the_latest_outcome_of_a_run_takes_the_place_of_the_one_before(ledger: L
     assert [each.said for each in ledger.outcomes(PLATFORM, APPID)] == [{"outcome": "last"}]
 
 
-def test_a_decision_is_a_complete_row_and_the_latest_outcome(ledger: Ledger) -> None:
-    said = {"outcome": "rejected", "by": "release-manager", "why": "not on a Friday"}
-    ledger.decided(PLATFORM, APPID, TASK, said)
-    entry = only(ledger)
-    assert (entry.endpoint, entry.result, entry.after, entry.task) == ("approve_release", "ok", said, TASK)
-    assert ledger.outcome("wxa_release", "manual__1", APPID) == said
-
-
-def test_the_latest_decision_of_a_task_of_this_very_run_is_found(ledger: Ledger) -> None:
+def test_a_decision_is_a_complete_row_and_the_latest_of_a_task_of_this_very_run_is_found(ledger: Ledger) -> None:
     asking = replace(TASK, task_id="approve")
     for task, outcome in [(asking, "asked"), (asking, "approved"), (replace(asking, run_id="other"), "rejected")]:
         ledger.decided(PLATFORM, APPID, task, {"outcome": outcome})
-    ledger.decided(PLATFORM, APPID, TASK, {"outcome": "stopped"}, refused="nobody approved it")
-
+    said = {"outcome": "stopped", "by": "release-manager", "why": "not on a Friday"}
+    ledger.decided(PLATFORM, APPID, TASK, said, refused="nobody approved it")
+    refused, other, *_ = ledger.entries()
+    assert (refused.endpoint, refused.result, refused.after, refused.task) == ("approve_release", "refused", said, TASK)
+    assert (other.result, ledger.outcome("wxa_release", "manual__1", APPID)) == ("ok", said)
     assert ledger.decision(PLATFORM, APPID, TASK, "approve") == {"outcome": "approved"}
     assert ledger.decision(PLATFORM, APPID, replace(TASK, triggered_by="somebody else"), "approve") is None
     assert ledger.decision(PLATFORM, OTHER, TASK, "approve") is None
-    assert ledger.entries()[0].result == "refused"
 
 
-def ask(ledger: Ledger, task: TaskRef, version: str) -> Question:
-    return ledger.asked(
-        PLATFORM, APPID, task, lambda nonce: Question("release", {"user_version": Fact(version, "run")}, nonce)
-    )
+def test_each_instance_and_each_try_of_a_task_finds_its_own_question(ledger: Ledger) -> None:
+    def ask(task: TaskRef, version: str) -> Question:
+        facts = {"user_version": Fact(version, "run")}
+        return ledger.asked(PLATFORM, APPID, task, lambda nonce: Question("release", facts, nonce))
 
-
-def test_an_instance_of_a_mapped_task_finds_its_own_question(ledger: Ledger) -> None:
-    asked = [ask(ledger, replace(TASK, map_index=index), f"1.{index}") for index in (0, 1)]
-
-    for index in (0, 1):
-        said = {"user_version": f"1.{index}", "question": asked[index].digest}
-        assert ledger.question(PLATFORM, APPID, replace(TASK, map_index=index)) == said
+    instances = [replace(TASK, map_index=index) for index in (0, 1)]
+    asked = [ask(task, f"1.{task.map_index}") for task in instances]
+    for task, question in zip(instances, asked, strict=True):
+        said = {"user_version": f"1.{task.map_index}", "question": question.digest}
+        assert ledger.question(PLATFORM, APPID, task) == said
     assert ledger.question(PLATFORM, APPID, TASK) is None
 
-
-def test_a_try_finds_no_question_that_another_try_has_asked_since(ledger: Ledger) -> None:
     first, second = (replace(TASK, ti_id=ti_id, try_number=number) for number, ti_id in ((1, "a"), (2, "b")))
-    ask(ledger, first, "1.0")
+    ask(first, "1.0")
     assert ledger.question(PLATFORM, APPID, first) is not None
-    ask(ledger, second, "2.0")
+    ask(second, "2.0")
     assert ledger.question(PLATFORM, APPID, first) is None
     assert (ledger.question(PLATFORM, APPID, second) or {})["user_version"] == "2.0"
     ledger.decided(PLATFORM, APPID, second, {"outcome": "approved"})
@@ -206,37 +192,26 @@ def test_a_try_finds_no_question_that_another_try_has_asked_since(ledger: Ledger
 # Fences
 
 
-WITHDRAWAL = undocodeaudit(APPID)
+def test_only_the_newest_attempt_may_send_once_a_call_of_its_mini_program_and_platform(ledger: Ledger) -> None:
+    def is_noted(fence: str, appid: str = APPID, platform: str = PLATFORM) -> bool:
+        """Tell whether the ledger lets a call be sent; what it refuses leaves no row."""
+        before, call = len(ledger.entries()), undocodeaudit(appid)
+        try:
+            ledger.intend(platform, [release(APPID), call], TASK, {(appid, call.endpoint.name): fence})
+        except WxaStateError:
+            assert len(ledger.entries()) == before
+            return False
+        return True
 
-
-def is_noted(ledger: Ledger, fence: str, call: Call = WITHDRAWAL, platform: str = PLATFORM) -> bool:
-    """Tell whether the ledger lets a call be sent; what it refuses leaves no row."""
-    before = len(ledger.entries())
-    try:
-        ledger.intend(platform, [release(APPID), call], TASK, {(call.appid or "", call.endpoint.name): fence})
-    except WxaStateError:
-        assert len(ledger.entries()) == before
-        return False
-    return True
-
-
-def test_only_the_newest_attempt_may_send_and_only_once(ledger: Ledger) -> None:
-    older, newer = (ledger.take_fence(PLATFORM, APPID, "undocodeaudit") for _ in range(2))
-    assert [is_noted(ledger, fence) for fence in (older, newer, newer, older, "", "made up")] == [
-        False, True, False, False, False, False,
-    ]  # fmt: skip
-
-
-def test_fences_of_mini_programs_and_platforms_stand_apart(ledger: Ledger) -> None:
-    mine, others, elsewhere = (
+    older, newer, others, elsewhere = (
         ledger.take_fence(platform, appid, "undocodeaudit")
-        for platform, appid in ((PLATFORM, APPID), (PLATFORM, OTHER), (OTHER_PLATFORM, APPID))
+        for platform, appid in ((PLATFORM, APPID), (PLATFORM, APPID), (PLATFORM, OTHER), (OTHER_PLATFORM, APPID))
     )
-    assert not is_noted(ledger, others)
-    assert not is_noted(ledger, elsewhere)
-    assert is_noted(ledger, mine)
-    assert is_noted(ledger, others, undocodeaudit(OTHER))
-    assert is_noted(ledger, elsewhere, platform=OTHER_PLATFORM)
+    assert [is_noted(fence) for fence in (older, others, elsewhere, newer, newer, older, "", "made up")] == [
+        False, False, False, True, False, False, False, False,
+    ]  # fmt: skip
+    assert is_noted(others, OTHER)
+    assert is_noted(elsewhere, platform=OTHER_PLATFORM)
 
 
 def test_many_intents_are_noted_in_their_order(ledger: Ledger) -> None:
@@ -253,7 +228,7 @@ def move(ledger: Ledger, moment: dt.datetime, *keys: int) -> None:
     ledger._database.write(update(rows).where(rows.c.id.in_(keys)).values(sent_at=moment.timestamp()))
 
 
-def test_withdrawals_are_counted_by_beijings_days_and_months(ledger: Ledger) -> None:
+def test_withdrawals_that_may_have_been_done_are_counted_by_beijings_days_and_months(ledger: Ledger) -> None:
     def moment(*numbers: int) -> dt.datetime:
         """Return a moment of 2026: month, day, hour, minute."""
         return dt.datetime(2026, *numbers, tzinfo=BEIJING)  # type: ignore[arg-type,misc]
@@ -262,25 +237,22 @@ def test_withdrawals_are_counted_by_beijings_days_and_months(ledger: Ledger) -> 
         key = intend(ledger, undocodeaudit(APPID))
         ledger.answered({key: 0})
         move(ledger, moment(*sent), key)
-    for now, spent in [
+    for at, spent in [
         ((3, 15, 0, 0), (1, 3)),
         ((3, 15, 23, 59), (1, 3)),
         ((3, 16, 0, 0), (0, 3)),
         ((3, 14, 23, 59), (2, 3)),  # what was sent later than now is counted, which is on the safe side
         ((4, 1, 0, 0), (0, 0)),
     ]:
-        assert ledger.spent(PLATFORM, APPID, "undocodeaudit", moment(*now).astimezone(dt.UTC)) == spent, now
-
-
-def test_a_withdrawal_counts_unless_it_is_known_that_it_was_refused(ledger: Ledger) -> None:
-    answers = {f"wx{number:016x}": errcode for number, errcode in enumerate((0, None, -1, 87013, 61007))}
-    for appid, errcode in answers.items():
-        answer(ledger, intend(ledger, undocodeaudit(appid)), errcode)
-    now, (first, *_) = dt.datetime.now(dt.UTC), answers
-    spent = [ledger.spent(PLATFORM, appid, "undocodeaudit", now) for appid in answers]
-    assert spent == [(1, 1)] * 3 + [(0, 0)] * 2
-    assert ledger.spent(OTHER_PLATFORM, first, "undocodeaudit", now) == (0, 0)
-    assert ledger.spent(PLATFORM, first, "release", now) == (0, 0)
+        assert ledger.spent(PLATFORM, APPID, "undocodeaudit", moment(*at).astimezone(dt.UTC)) == spent, at
+    now = dt.datetime.now(dt.UTC)
+    for answers, counted in (((0, None, -1), 1), ((87013, 61007), 0)):  # unless it is known that it was refused
+        for errcode in answers:
+            before = ledger.spent(PLATFORM, OTHER, "undocodeaudit", now)[1]
+            answer(ledger, intend(ledger, undocodeaudit(OTHER)), errcode)
+            assert ledger.spent(PLATFORM, OTHER, "undocodeaudit", now) == (before + counted,) * 2
+    for platform, endpoint in ((OTHER_PLATFORM, "undocodeaudit"), (PLATFORM, "release")):
+        assert ledger.spent(platform, OTHER, endpoint, now) == (0, 0)
 
 
 # Reading and erasing
@@ -310,43 +282,40 @@ def days_ago(days: float) -> dt.datetime:
     return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
 
 
-def test_what_budgets_approvals_and_lag_still_need_is_not_erased(ledger: Ledger) -> None:
+def test_what_budgets_approvals_and_lag_still_need_is_not_erased_and_the_rest_by_mini_program_and_age(
+    ledger: Ledger,
+) -> None:
+    def move_back(days: float, *keys: int) -> None:
+        move(ledger, dt.datetime.now(dt.UTC) - dt.timedelta(days=days), *keys)
+
     intend(ledger)
-    move(ledger, days_ago(2), intend(ledger), intend(ledger, undocodeaudit(APPID)))
+    move_back(2, intend(ledger), intend(ledger, undocodeaudit(APPID)))
     old = intend(ledger, undocodeaudit(APPID))
-    move(ledger, days_ago(32), old)
+    move_back(32, old)
     ledger.decided(PLATFORM, APPID, TASK, {"outcome": "approved", "by": "lin"})
     assert ledger.erase(older_than_days=30) == 1
     assert old not in {entry.id for entry in ledger.entries()}
     assert ledger.erase() == 1
     assert [entry.endpoint for entry in ledger.entries()] == ["approve_release", "undocodeaudit", "release"]
-
-
-def test_one_mini_programs_rows_and_outcomes_are_erased_and_then_all(ledger: Ledger) -> None:
     for appid in (APPID, OTHER):
-        move(ledger, days_ago(32), intend(ledger, release(appid)))
+        move_back(32, intend(ledger, release(appid)))
         ledger.settle(PLATFORM, TASK, [Result(appid, "release", {"outcome": "released"})])
     assert ledger.erase(appid=APPID) == 1
-    assert only(ledger).appid == OTHER
-    assert ledger.outcome("wxa_release", "manual__1", APPID) is None
-    assert ledger.outcome("wxa_release", "manual__1", OTHER) == {"outcome": "released"}
-    assert ledger.erase() == 1
-    assert ledger.entries() == []
+    outcomes = [ledger.outcome("wxa_release", "manual__1", appid) for appid in (APPID, OTHER)]
+    assert outcomes == [None, {"outcome": "released"}]
+    assert (ledger.erase(), ledger.entries(appid=OTHER)) == (1, [])
 
 
-@pytest.mark.parametrize("errmsg", ["a\0b", "a\ud800b", "x" * 70_000])
-def test_whatever_wechat_says_is_noted(ledger: Ledger, errmsg: str) -> None:
-    answer(ledger, intend(ledger), 85013, errmsg=errmsg)
-    assert (only(ledger).result, len(only(ledger).errmsg)) == ("refused", len(errmsg))
-
-
-def test_a_long_run_id_is_noted_and_found(ledger: Ledger) -> None:
+def test_whatever_wechat_says_and_however_long_a_run_is_called_is_noted_and_found(ledger: Ledger) -> None:
+    for errmsg in ("a\0b", "a\ud800b", "x" * 70_000):
+        answer(ledger, intend(ledger), 85013, errmsg=errmsg)
+        assert (ledger.entries()[0].result, len(ledger.entries()[0].errmsg)) == ("refused", len(errmsg))
     task = replace(TASK, run_id="r" * 300, triggered_by="u" * 300)
     key = intend(ledger, task=task)
     ledger.settle(PLATFORM, task, [Result(APPID, "release", {"outcome": "released"}, resolves=True)])
     assert [entry.id for entry in ledger.entries(run_id=task.run_id)] == [key]
     assert ledger.outcome(task.dag_id, task.run_id, APPID) == {"outcome": "released"}
-    assert len(only(ledger).resolved_by) == 250
+    assert len(ledger.entries()[0].resolved_by) == 250
 
 
 def test_runs_that_settle_the_same_mini_programs_in_other_orders_do_not_wait_for_each_other(ledger: Ledger) -> None:

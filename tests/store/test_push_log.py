@@ -11,9 +11,8 @@ import pytest
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import NewPush, Store
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM
 
-PLATFORM = "wx00000000000000c1"
-APPID = "wx0000000000000001"
 TICKET = "component_verify_ticket"
 
 
@@ -34,7 +33,7 @@ def authorise(store: Store) -> None:
 def test_the_latest_ticket_of_a_platform_stands_whatever_comes_late(store: Store) -> None:
     assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert ticket_of(store) == "first"
-    log(store, "wx00000000000000c2", TICKET, "", 900, ticket=Secret("theirs"))
+    log(store, OTHER_PLATFORM, TICKET, "", 900, ticket=Secret("theirs"))
     log(store, PLATFORM, TICKET, "", 700, ticket=Secret("second"))
     assert ticket_of(store) == "second"
     assert log(store, PLATFORM, TICKET, "", 200, ticket=Secret("late"))
@@ -49,24 +48,18 @@ def test_a_ticket_does_not_disturb_a_token_that_is_being_fetched(store: Store) -
     assert store.store_grant(before, Grant(Secret("token"), 7200))
 
 
-def test_a_withdrawal_drops_the_tokens_once(store: Store) -> None:
+def test_a_withdrawal_drops_the_tokens_once_and_of_a_stranger_makes_no_row(store: Store) -> None:
+    assert log(store, PLATFORM, "unauthorized", APPID, 50, withdrawn=True)
+    assert store.merchants(PLATFORM) == {}
     authorise(store)
     assert log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
-    seen = store.merchant(PLATFORM, APPID)
-    assert seen is not None
+    seen = store.merchants(PLATFORM)[APPID]
     assert (seen.state, seen.access_token, seen.renewal) == ("withdrawn", None, None)
     authorise(store)
     assert not log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)  # repeated
     log(store, PLATFORM, "authorized", APPID, 200)
     assert log(store, PLATFORM, "unauthorized", APPID, 150, withdrawn=True)  # from before the new authorisation
-    seen = store.merchant(PLATFORM, APPID)
-    assert seen is not None
-    assert seen.state == "authorised"
-
-
-def test_a_withdrawal_of_a_stranger_makes_no_row(store: Store) -> None:
-    assert log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
-    assert store.merchants(PLATFORM) == {}
+    assert store.merchants(PLATFORM)[APPID].state == "authorised"
 
 
 def test_hints_are_kept_and_read_the_latest_first(store: Store) -> None:

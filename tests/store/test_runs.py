@@ -13,8 +13,8 @@ from airflow_wxa.api.code import release
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import database_now, ledger, run, run_task
+from tests.store.conftest import APPID, PLATFORM
 
-PLATFORM, APPID = "wx00000000000000c1", "wx0000000000000001"
 AFTER = 1_800_000_000.25
 LIST = TaskRef("wxa_rollback", "mine", "list_versions", -1, 1, "lin", "list-1", AFTER)
 APPROVE = replace(LIST, task_id="approve_rollback", ti_id="approve-1")
@@ -63,14 +63,12 @@ def test_a_run_that_was_made_again_under_the_same_id_finds_no_decision(noted: Le
         assert is_approved(noted, later), run_id
 
 
-def test_a_task_joins_by_any_write_of_its_hook(noted: Ledger) -> None:
+def test_a_task_joins_by_any_write_of_its_hook_and_a_later_try_that_joins_first_ends_the_first(noted: Ledger) -> None:
     noted.intend(PLATFORM, [release(APPID)], ROLLBACK)
     assert not is_approved(noted, replace(ROLLBACK, ti_id="rollback-1 of the new run"))
-
-
-def test_a_task_whose_later_try_joins_first_has_no_first_try_any_more(noted: Ledger) -> None:
-    assert is_approved(noted, replace(ROLLBACK, try_number=2, ti_id="rollback-2"))
-    assert not is_approved(noted, ROLLBACK)
+    approved_in(noted, "another")
+    assert is_approved(noted, replace(ROLLBACK, run_id="another", try_number=2, ti_id="rollback-2"))
+    assert not is_approved(noted, replace(ROLLBACK, run_id="another"))
 
 
 def test_a_question_of_the_same_facts_is_another_one_in_another_run(noted: Ledger) -> None:

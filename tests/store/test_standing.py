@@ -50,13 +50,10 @@ def test_a_fleet_that_touches_a_mini_program_hides_nothing_of_what_is_online(led
     assert (row.outcome, row.run_id, row.user_version) == ("configured", "spring", "")
     assert (row.own, row.effective) == ([KEPT, GONE], [KEPT])
     assert row.own_at is not None
-
-
-def test_a_version_of_another_run_does_not_stand_beside_this_runs_outcome(ledger: Ledger, store_url: str) -> None:
-    settle(ledger, endpoint="submit_audit", outcome="submitted", user_version="1.4.0", auditid="4711")
+    # A version of another run does not stand beside this run's outcome.
+    settle(ledger, endpoint="submit_audit", outcome="submitted", user_version="1.5.0", auditid="4711")
     settle(ledger, replace(RELEASE, run_id="tuesday"), "setwebviewdomain", outcome="unchanged")
-    row = seen(store_url)
-    assert (row.user_version, row.auditid) == ("", "")
+    assert (seen(store_url).user_version, seen(store_url).auditid) == ("", "")
 
 
 def test_a_foreign_release_is_nobodys_of_ours(ledger: Ledger, store_url: str) -> None:
@@ -97,15 +94,12 @@ def test_lost_domains_stay_lost_until_they_are_effective_again(ledger: Ledger, s
     assert count(board, "differs") == 1
 
 
-def test_a_mini_program_that_only_a_reading_knows_is_for_whoever_may_see_the_reading(
+def test_whoever_may_see_a_reading_sees_a_mini_program_that_only_it_knows_and_the_platforms_quota(
     ledger: Ledger, store_url: str
 ) -> None:
     ledger.know(PLATFORM, DRIFT, {APPID: {"outcome": "differs", "missing": [GONE]}})
     assert seen(store_url).outcome == "differs"
     assert MiniPrograms(store_url).of(APPID, ["wxa_release"]) is None
-
-
-def test_the_quota_stands_with_the_platform(ledger: Ledger, store_url: str) -> None:
     quota = {"rest": 12, "limit": 30}
     settle(ledger, endpoint="submit_audit", outcome="submitted", auditid="1", quota=quota)
     ((platform, read, at),) = MiniPrograms(store_url).quota(DAGS)
