@@ -1,16 +1,15 @@
 """Two runs, two versions, one Mini Program, calls interleaved at random: nobody publishes the other's."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
-from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.errors import WxaError, WxaStateError
@@ -18,15 +17,9 @@ from airflow_wxa.sandbox import AuditPlan, Looseness
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import Recall
+from airflow_wxa.steps import Approved, Left, Pause, Recall, Step
 from tests.chaos.releasing import Memory, Plan, as_one_step
 from tests.chaos.witness import WORLDS, Witness, contested_world
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.api.call import Reply
-    from airflow_wxa.steps import Approved, Left, Pause, Step
 
 pytestmark = pytest.mark.chaos
 
@@ -62,7 +55,7 @@ class Run:
         """What it asks next; ``""`` when it has ended."""
         return "" if self._next is None else self._next.endpoint.name
 
-    def submitted_by_the_other(self, other: Run) -> bool:
+    def submitted_by_the_other(self, other: "Run") -> bool:
         """Tell whether the other's submission took this run's version, which then has two sheets.
 
         WeChat submits whatever is on trial. The other one stops and names this version; this one sees a newer sheet

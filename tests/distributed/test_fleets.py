@@ -1,11 +1,10 @@
 """Fleets on a cluster: both workers do shards; a worker that is lost in each wave costs nothing but time."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Self
 
 import pytest
 import yaml
@@ -14,12 +13,8 @@ from airflow_wxa.cli.demo.fleet import DAG_ID
 from airflow_wxa.cli.demo.releases import TEMPLATE_ID, USER_VERSION, WANTED
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.store.fleets import RunKey
+from tests.distributed.cluster import Cluster
 from tests.distributed.merchants import FLEET, FLEET_OF_LOST_WORKERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.distributed.cluster import Cluster
 
 pytestmark = pytest.mark.distributed
 
@@ -37,7 +32,7 @@ class FleetRelease:
     began: float
 
     @classmethod
-    def started(cls, cluster: Cluster, run_id: str, appids: list[str], shard_size: int, **more: Any) -> FleetRelease:
+    def started(cls, cluster: Cluster, run_id: str, appids: list[str], shard_size: int, **more: Any) -> Self:
         release = {"template_id": TEMPLATE_ID, "user_version": USER_VERSION, "domain_action": "set"}
         waves = {"canary": {"apps": len(appids) // 6}, "early": {"percent": 30}}
         manifest = {"release": release | {"webviewdomain": [WANTED]}, "apps": appids, "waves": waves, **more}

@@ -1,24 +1,18 @@
 """Fleets that start from a world, in a store of the test's own."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.server import serve
 from tests.airflow_session import airflow_database, wxa_default  # noqa: F401  fixtures
 from tests.fleet.driving import Drive
-from tests.fleet.fleets import fleet_world, manifest
+from tests.fleet.fleets import Serves, fleet_world, manifest
 from tests.fleet.walking import Fleet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from tests.fleet.fleets import Serves
 
 
 @pytest.fixture

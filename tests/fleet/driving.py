@@ -1,37 +1,29 @@
 """A fleet carried through its tasks without Airflow: what the DAG's tasks do, one after the other."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Self
 
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
-from airflow_wxa.fleet.plan import plan_all
+from airflow_wxa.fleet.plan import AppPlan, plan_all
 from airflow_wxa.fleet.rows import LateResults
-from airflow_wxa.fleet.shard import Shard, spec_of
+from airflow_wxa.fleet.shard import Shard, Wake, spec_of
 from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.sandbox.server import RunningSandbox
 from airflow_wxa.store import Ledger, TaskRef
-from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, NewApp, RunKey
 from tests.fleet.fleets import accepted, manifest
 from tests.fleet.test_manifest import Files
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_wxa.fleet.plan import AppPlan
-    from airflow_wxa.fleet.shard import Wake
-    from airflow_wxa.sandbox.server import RunningSandbox
-    from airflow_wxa.store.fleets import FleetApp, FleetRun
-
-    #: Takes a world, or the number of Mini Programs in one, and changes of the manifest.
-    Drives = Callable[..., "Drive"]
+#: Takes a world, or the number of Mini Programs in one, and changes of the manifest.
+Drives = Callable[..., "Drive"]
 
 PLATFORM: Final = "wx00000000000000c1"
 STAGES = ("configure_domains", "domain_gate", "commit_code", "submit_audit")
@@ -58,13 +50,13 @@ class Drive:
         self.fleets = Fleets(self.store_url)
 
     @classmethod
-    def on(cls, wechat: RunningSandbox, store_url: str, run_id: str = "run") -> Drive:
+    def on(cls, wechat: RunningSandbox, store_url: str, run_id: str = "run") -> Self:
         tokens = {each.appid: each.fixed_token for each in wechat.world.mini_programs}
         made = cls(store_url, wechat.url, tokens, RunKey("wxa_fleet_release", run_id))
         made.wechat = wechat
         return made
 
-    def another(self, run_id: str, **changes: Any) -> Drive:
+    def another(self, run_id: str, **changes: Any) -> Self:
         """Return another run of the same fleet, with changes of the manifest."""
         made = self.on(self.wechat, self.store_url, run_id)
         made.load(manifest(list(self.tokens), **changes))

@@ -1,24 +1,19 @@
 """Fleets of Mini Programs in an emulated WeChat, and manifests for them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import yaml
 
+from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.server import RunningSandbox
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.sandbox.world import World
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow_wxa.sandbox.exchange import FaultKind
-    from airflow_wxa.sandbox.server import RunningSandbox
-
-    #: Takes a world, or the number of Mini Programs in one.
-    Serves = Callable[["World | int"], RunningSandbox]
+#: Takes a world, or the number of Mini Programs in one.
+Serves = Callable[["World | int"], RunningSandbox]
 
 NEVER: Final = 10**6  # polls
 #: Ways of losing the answer to a write, before or after its work.

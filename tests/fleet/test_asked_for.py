@@ -1,8 +1,6 @@
 """What a manifest can ask for besides: server domains before code, and the privacy guide before the submission."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
@@ -11,12 +9,9 @@ from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
 from airflow_wxa.steps import lag
 from airflow_wxa.store import TaskRef
-from tests.fleet.driving import PLATFORM
+from tests.fleet.driving import PLATFORM, Drives
 from tests.fleet.fleets import appid, fleet_world, manifest
 from tests.fleet.test_manifest import problems
-
-if TYPE_CHECKING:
-    from tests.fleet.driving import Drives
 
 GUIDE: Final = {
     "owner_setting": {"contact_email": "ops@example.com", "notice_method": "弹窗"},

@@ -1,11 +1,9 @@
 """A simulated calendar: no release in a freeze, no deadline within days without reviews, hours over midnight."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +13,9 @@ from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.summary import time_left
 from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.store.tables import fleet_run
+from tests.fleet.driving import Drives
 from tests.fleet.fleets import NEVER, appid, fleet_world
 from tests.fleet.test_manifest import FIRST, RELEASE, problems, read
-
-if TYPE_CHECKING:
-    from tests.fleet.driving import Drives
 
 WINDOW = {"days": ["mon", "tue", "fri"], "from": "10:00", "to": "17:00", "time_zone": "Asia/Shanghai"}
 FESTIVAL = {"from": "2027-02-05", "to": "2027-02-13", "reason": "Spring Festival"}

@@ -3,29 +3,23 @@
 No stage asks twice for one answer, and questions of one moment are read together.
 """
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.fleet.stages import STAGES, Progress, Stage
 from airflow_wxa.hooks.recorder import Recorder
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.release import ReleaseSpec
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
+from airflow_wxa.steps import Step
 from airflow_wxa.store import Ledger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.steps import Step
-    from airflow_wxa.store.fleets import FleetApp
-    from tests.fleet.driving import Drives
+from airflow_wxa.store.fleets import FleetApp
+from tests.fleet.driving import Drives
 
 COUNT = 3
 #: Proof that nothing goes offline unsaid, which no figure counts; its last answer proves the wanted domains, too.

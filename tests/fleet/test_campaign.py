@@ -1,11 +1,10 @@
 """A canary proves a version before the month's submissions are spent, and gates that hold what they promise."""
 
-from __future__ import annotations
-
 import argparse
 import html
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.providers.standard.operators.python import ShortCircuitOperator
@@ -23,12 +22,7 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.airflow_session import register_dag, whole_run
 from tests.fleet.fleets import NEVER, accepted, appid, manifest
-from tests.fleet.walking import Walked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.fleet.walking import Fleet, Walks
+from tests.fleet.walking import Fleet, Walked, Walks
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])

@@ -1,11 +1,11 @@
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow import sdk
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.dags import fleet_tasks
@@ -15,20 +15,13 @@ from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.sandbox.exchange import Fault
+from airflow_wxa.sandbox.world import World
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app
 from tests.english import english_in
-from tests.fleet.fleets import NO_DOMAINS, accepted, appid, fleet_world, manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox.world import World
-    from tests.fleet.fleets import Serves
-    from tests.fleet.walking import Walks
+from tests.fleet.fleets import NO_DOMAINS, Serves, accepted, appid, fleet_world, manifest
+from tests.fleet.walking import Walks
 
 WAVES = {"canary": {"apps": 2}, "early": {"apps": 3}}
 BUTTONS = ("Undo", "Clear", "Mark success", "Mark failed")

@@ -1,40 +1,31 @@
 """A fleet goes back: what a run released or a list names, each Mini Program once, and the others named."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk import DAG
 
 from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.fleet.summary import outcome_of, rerun_manifest
 from airflow_wxa.sandbox.errors import Errcode, refuse_if
 from airflow_wxa.sandbox.exchange import Fault
-from airflow_wxa.sandbox.server import serve
+from airflow_wxa.sandbox.server import RunningSandbox, serve
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.store.fleets import Fleets
+from airflow_wxa.sandbox.world import World
+from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 from airflow_wxa.store.tables import fleet_app
-from tests.airflow_session import run_dag
+from tests.airflow_session import Run, run_dag
 from tests.fleet.driving import PLATFORM, Drive
-from tests.fleet.fleets import LOST, appid, fleet_world, manifest
+from tests.fleet.fleets import LOST, Serves, appid, fleet_world, manifest
 from tests.fleet.test_killed import kill_in
 from tests.fleet.walking import Walked
-
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox.server import RunningSandbox
-    from airflow_wxa.sandbox.world import World
-    from airflow_wxa.store.fleets import FleetApp, FleetRun
-    from tests.airflow_session import Run
-    from tests.fleet.fleets import Serves
 
 BACK = ["blocked"] * 2 + ["rolled_back"] * 7
 

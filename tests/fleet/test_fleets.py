@@ -1,7 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -11,9 +10,6 @@ from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.store.databases import store_url  # noqa: F401  a fixture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PLATFORM = "wx00000000000000c1"
 KEY, OTHER = RunKey("wxa_fleet_release", "one"), RunKey("wxa_fleet_release", "two")

@@ -1,26 +1,19 @@
 """A shard's process is killed in each stage, and run again: nothing is sent twice that must not be, and all finish."""
 
-from __future__ import annotations
-
 import multiprocessing
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import pytest
 from sqlalchemy import update
 
 from airflow_wxa.sandbox import seeded_fleet
+from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, ledger
-from tests.fleet.driving import PLATFORM, STAGES, Drive
+from tests.fleet.driving import PLATFORM, STAGES, Drive, Drives
 from tests.fleet.fleets import fleet_world
+from tests.fleet.test_supersede import Campaign
 from tests.fleet.test_supersede import campaign as campaign  # noqa: PLC0414  a fixture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from airflow_wxa.store.fleets import RunKey
-    from tests.fleet.driving import Drives
-    from tests.fleet.test_supersede import Campaign
 
 WRITES = {
     "configure_domains": "/wxa/setwebviewdomain",

@@ -1,20 +1,15 @@
 """What a fleet takes offline: listed in its plan, bounded by what was approved, blocked where nobody said yes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.fleet.plan import AppPlan, Totals
+from airflow_wxa.sandbox import World
+from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import ReleaseInfo
-from tests.fleet.driving import STAGES
+from tests.fleet.driving import STAGES, Drive, Drives
 from tests.fleet.fleets import appid, fleet_world
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import World
-    from airflow_wxa.sandbox.state import MiniProgram
-    from tests.fleet.driving import Drive, Drives
 
 OWN, LATE = "https://h5.merchant.example", "https://late.merchant.example"
 

@@ -3,21 +3,16 @@
 Which kind is where says the sandbox's generator, not this package.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 
 from airflow_wxa.fleet import shard
 from airflow_wxa.sandbox import Looseness, seeded_fleet
 from airflow_wxa.sandbox.loose import Lag
+from airflow_wxa.sandbox.worlds import Kind
 from airflow_wxa.steps import lag
-from tests.fleet.driving import PLATFORM
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.worlds import Kind
-    from tests.fleet.driving import Drives
+from tests.fleet.driving import PLATFORM, Drives
 
 SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
 EXPECTED: dict[Kind, tuple[str, int | None]] = {

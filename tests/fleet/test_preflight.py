@@ -1,17 +1,11 @@
 """Accounts are looked at before anything is spent on them, once a day, and a look that is refused stops nothing."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from airflow_wxa.fleet import pace
 from airflow_wxa.sandbox.exchange import Fault
 from tests.fleet.fleets import NO_DOMAINS, appid
-
-if TYPE_CHECKING:
-    from tests.fleet.walking import Fleet, Walks
+from tests.fleet.walking import Fleet, Walks
 
 LOOKS = ("/wxa/icp/get_icp_entrance_info", "/wxa/get_category", "/wxa/getillegalrecords")
 

@@ -1,10 +1,9 @@
 """The month's audit quota is a budget: in the manifest's order, over months, by one run or by weekly ones."""
 
-from __future__ import annotations
-
 import datetime as dt
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,18 +18,12 @@ from airflow_wxa.operators.approve_plan import audit_quota
 from airflow_wxa.operators.fleet import looks_again
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.exchange import Fault
-from tests.fleet.driving import PLATFORM, Drive
-from tests.fleet.fleets import LOST, NO_DOMAINS, accepted, appid, fleet_world, manifest
+from airflow_wxa.sandbox.server import RunningSandbox
+from tests.airflow_session import Run
+from tests.fleet.driving import PLATFORM, Drive, Drives
+from tests.fleet.fleets import LOST, NO_DOMAINS, Serves, accepted, appid, fleet_world, manifest
 from tests.fleet.test_manifest import Files
 from tests.fleet.walking import Fleet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox.server import RunningSandbox
-    from tests.airflow_session import Run
-    from tests.fleet.driving import Drives
-    from tests.fleet.fleets import Serves
 
 REST, RESERVE, FLEET = 18, 2, 30
 GRANTED = REST - RESERVE

@@ -1,30 +1,22 @@
 """A shard while its store hiccups, a scan that never ends, a plan whose manifest changes."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import pytest
 
-from airflow_wxa.api.call import Reply
+from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
-from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Left, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, DomainOutcome, Left, Recall
 from airflow_wxa.store.fleets import RunKey
-from tests.fleet.driving import Drive
+from tests.fleet.driving import Drive, Drives
 from tests.fleet.fleets import NEVER, fleet_world, manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import Approved
-    from tests.fleet.driving import Drives
 
 KEY = RunKey("wxa_fleet_release", "run")
 

@@ -1,9 +1,8 @@
 """The table of stages: each has a task in the DAG, in its order, with its help; none skips one before it."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, TaskGroup
@@ -15,9 +14,6 @@ from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES, commit, configur
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.release.dag import beside
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def shard_tasks(dag: Any) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """A stop lets running calls finish and no new write start; the rerun manifest finishes the rest."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import threading
 import time
-from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 from sqlalchemy import event
 
@@ -15,13 +13,8 @@ from airflow_wxa.fleet import pace
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
-from tests.fleet.driving import Drive
+from tests.fleet.driving import Drive, Drives
 from tests.fleet.test_manifest import FIRST, SECOND, Files
-
-if TYPE_CHECKING:
-    import pytest
-
-    from tests.fleet.driving import Drives
 
 LOOK_SECONDS = 0.1
 WRITES = ("/wxa/setwebviewdomain", "/wxa/commit", "/wxa/submit_audit", "/wxa/release")

@@ -1,9 +1,8 @@
 """A hotfix takes over the Mini Programs of a run that is under way, one by one, and withdraws its sheets only."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
@@ -12,16 +11,11 @@ from airflow_wxa.api.code import release
 from airflow_wxa.fleet.pace import Pace, StoppedError
 from airflow_wxa.fleet.plan import AppPlan
 from airflow_wxa.sandbox.exchange import Fault
+from airflow_wxa.sandbox.server import RunningSandbox
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import fleet_app, fleet_run, ledger
 from tests.fleet.driving import PLATFORM, Drive
-from tests.fleet.fleets import NEVER, appid, fleet_world, manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox.server import RunningSandbox
-    from tests.fleet.fleets import Serves
+from tests.fleet.fleets import NEVER, Serves, appid, fleet_world, manifest
 
 
 class Campaign:

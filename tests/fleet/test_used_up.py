@@ -1,10 +1,9 @@
 """45009 is a counter of the account whose token is used: one tired merchant holds nobody else up."""
 
-from __future__ import annotations
-
 import datetime as dt
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+import pytest
 
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.endpoints import BEIJING
@@ -13,13 +12,9 @@ from airflow_wxa.errors import WxaApiError, WxaQuotaError
 from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.pace import HeldError, Pace
 from airflow_wxa.sandbox.exchange import Fault
+from airflow_wxa.steps import Step
+from tests.fleet.driving import Drive, Drives
 from tests.fleet.fleets import appid
-
-if TYPE_CHECKING:
-    import pytest
-
-    from airflow_wxa.steps import Step
-    from tests.fleet.driving import Drive, Drives
 
 
 def commits_asked(here: Drive, number: int) -> int:

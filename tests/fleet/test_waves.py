@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from airflow_wxa.fleet.waves import places, read_waves, wave_counts
 
 

@@ -1,29 +1,23 @@
 """A fleet carried through its DAG."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import DAG
 
 from airflow_wxa import testing
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.sandbox.server import RunningSandbox
+from airflow_wxa.store.fleets import FleetApp, RunKey
 from airflow_wxa.store.tables import fleet_run
-from tests.airflow_session import run_dag
+from tests.airflow_session import Run, run_dag
 from tests.fleet.fleets import accepted, manifest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox.server import RunningSandbox
-    from airflow_wxa.store.fleets import FleetApp, RunKey
-    from tests.airflow_session import Run
-
-    #: Takes the number of Mini Programs, and fields of their platform.
-    Walks = Callable[..., "Fleet"]
+#: Takes the number of Mini Programs, and fields of their platform.
+Walks = Callable[..., "Fleet"]
 
 
 @cache
