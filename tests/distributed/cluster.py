@@ -3,14 +3,12 @@
 The launcher of the demo starts the components; what makes a cluster of them is added here by environment variables.
 """
 
-import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -20,11 +18,10 @@ from typing import Final
 import psutil
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine, text
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.cli.demo.airflow import DAGS, LOOPBACK, ThrowawayAirflow, free_port
+from airflow_wxa.cli.demo.airflow import DAGS, LOOPBACK, ThrowawayAirflow, connection_of, free_port
 from airflow_wxa.cli.demo.fleet import DAG_ID as FLEET_DAG_ID
 from airflow_wxa.cli.demo.fleet import DAGS as FLEET_DAGS
 from airflow_wxa.cli.demo.processes import Component, interruptible, uninterrupted
@@ -33,7 +30,7 @@ from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
-from tests.store.databases import new_postgresql_database
+from tests.store.databases import _running, new_postgresql_database
 
 REDIS: Final = "redis-server"
 WORKER: Final = "worker"
@@ -41,8 +38,6 @@ DISTRIBUTIONS: Final = ("apache-airflow-providers-celery", "apache-airflow-provi
 WORKER_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
 TASK_TITLE: Final = "airflow worker -- "  # how a task process calls itself; the id of its task instance follows
-#: Seconds that the client waits for an answer: longer than the slowest one here.
-ANSWER_SECONDS: Final = 90
 
 #: Airflow's own words for "soon noticed"; by default five minutes pass before a task whose worker died is missed.
 IMPATIENCE: Final = {
@@ -79,26 +74,23 @@ class Cluster:
         """The Celery workers that were started."""
         return [each for each in self.airflow.processes.components if each.name.startswith(WORKER)]
 
-    def lose(self, worker: Component) -> None:
-        """Kill a worker with all that it started, as a lost machine does."""
-        for process in self._processes_of(worker):
+    def lose(self, component: Component) -> None:
+        """Kill a component with all that it started, as a lost machine does."""
+        for process in self._processes_of(component):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        worker.process.wait()
+        component.process.wait()
 
-    def start_worker(self) -> Component:
-        """Start a Celery worker; it may take some seconds until it is ready."""
-        name = f"{WORKER}-{len(self.workers) + 1}"
-        options = ("--concurrency", "2", "--celery-hostname", f"{name}@%h", "--skip-serve-logs")
-        return self._start(name, "celery", "worker", *options, "--without-gossip", "--without-mingle")
-
-    def await_workers(self, *workers: Component) -> None:
-        """Wait until workers take tasks.
+    def start_workers(self, count: int = 1) -> None:
+        """Start Celery workers, and wait until they take tasks.
 
         :raises AssertionError: one ended, or is not ready in time; the text holds its last lines.
         """
+        options = ("--concurrency", "2", "--skip-serve-logs", "--without-gossip", "--without-mingle")
+        names = [f"{WORKER}-{len(self.workers) + number}" for number in range(count)]
+        started = [self._start(name, "celery", "worker", "--celery-hostname", f"{name}@%h", *options) for name in names]
         deadline = time.monotonic() + WORKER_SECONDS
-        for worker in workers:
+        for worker in started:
             while b" ready." not in worker.output.read_bytes():
                 lives = worker.process.poll() is None and time.monotonic() < deadline
                 assert lives, f"{worker.name} is not ready:\n{worker.last_lines()}"
@@ -110,41 +102,24 @@ class Cluster:
         self.lose(old)
         self._start(f"{old.name}-again", "triggerer", "--skip-serve-logs")
 
-    def task_process(self) -> tuple[Component, psutil.Process] | None:
-        """Return the process that carries out a task, and the worker that started it; ``None`` when there is none."""
+    def task_process(self) -> tuple[Component, psutil.Process]:
+        """Return a process that carries out a task, and the worker that started it."""
         for worker in self.workers:
             for process in self._processes_of(worker):
                 with suppress(psutil.NoSuchProcess):
                     if " ".join(process.cmdline()).startswith(TASK_TITLE):
                         return worker, process
-        return None
+        raise AssertionError("no worker has a task process")
 
     def _start(self, name: str, *arguments: str) -> Component:
         command = (sys.executable, "-m", "airflow", *arguments)
         env, output = self.airflow.component_env(), self.airflow.home / f"{name}.out"
         return self.airflow.processes.start(name, command, env, output)
 
-    def _processes_of(self, component: Component) -> list[psutil.Process]:
-        found = []
-        for pid in self.airflow.processes.pids():
-            with suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if os.getsid(pid) == component.process.pid:
-                    found.append(psutil.Process(pid))
-        return found
-
-
-def kill_alone(component: Component) -> None:
-    """Kill the main process of a component, and nothing that it started."""
-    component.process.send_signal(signal.SIGKILL)
-    component.process.wait()
-
-
-def lives(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one that has ended stays in the table until somebody asks for it."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    def _processes_of(self, component: Component) -> Iterator[psutil.Process]:
+        for pid in self.airflow.processes.pids([component]):
+            with suppress(psutil.NoSuchProcess):
+                yield psutil.Process(pid)
 
 
 @contextmanager
@@ -155,77 +130,40 @@ def running_cluster(sandbox: RunningSandbox) -> Iterator[Cluster]:
     """
     _leave_out_unless_installed()
     with interruptible(), ExitStack() as stack:
-        store_url = stack.enter_context(contextmanager(new_postgresql_database)())
-        metadata_url = _new_database_beside(store_url)
+        store_url, server = stack.enter_context(contextmanager(new_postgresql_database)()), _running()
+        server.administer("CREATE DATABASE airflow")  # it goes with its server
         home = Path(tempfile.mkdtemp(prefix="wxa-distributed-"))
         stack.callback(_remove, home)
         key, redis_port = Fernet.generate_key().decode(), free_port()
-        environment = (
-            _environment(metadata_url, redis_port)
-            | IMPATIENCE
-            | {
-                "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
-                "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
-                "AIRFLOW_CONN_WXA_DEFAULT": _connection(sandbox),
-            }
-        )
+        environment = IMPATIENCE | {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow"),
+            "AIRFLOW__CELERY__BROKER_URL": f"redis://{LOOPBACK}:{redis_port}/0",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{server.url('airflow')}",
+            "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
+            "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
+            # The client waits longer than the slowest answer here takes.
+            "AIRFLOW_CONN_WXA_DEFAULT": connection_of(sandbox.url, COMPONENT_APPID, COMPONENT_APPSECRET, timeout="90"),
+        }
         Store(store_url, [key]).put_renewals(COMPONENT_APPID, {THE_PLATFORM: Secret(COMPONENT_VERIFY_TICKET)})
-        _write_policy(home)
-        airflow = ThrowawayAirflow(home, environment, {**DAGS, **FLEET_DAGS}, tell=_told_since(time.monotonic()))
+        (home / "config").mkdir()
+        (home / "config" / "airflow_local_settings.py").write_text(POLICY, "utf-8")
+        airflow = ThrowawayAirflow(home, environment, {**DAGS, **FLEET_DAGS}, tell=print)
         stack.callback(airflow.stop)
         redis = (REDIS, "--bind", LOOPBACK, "--port", str(redis_port), "--save", "", "--dir", str(home))
         airflow.processes.start("redis", redis, os.environ, home / "redis.out")
         airflow.start(DAG_ID, FLEET_DAG_ID)
         cluster = Cluster(airflow=airflow, sandbox=sandbox, ledger=Ledger(store_url), fleets=Fleets(store_url))
-        cluster.await_workers(cluster.start_worker(), cluster.start_worker())
+        cluster.start_workers(2)
         yield cluster
 
 
 def _leave_out_unless_installed() -> None:
-    lacking = [REDIS] if shutil.which(REDIS) is None else []
-    lacking += [name for name in DISTRIBUTIONS if not any(distributions(name=name))]
-    if lacking:
+    missing = [REDIS] if shutil.which(REDIS) is None else []
+    missing += [name for name in DISTRIBUTIONS if not any(distributions(name=name))]
+    if missing:
         how = "apt-get install redis-server, pip install 'airflow-wxa[distributed]'"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(lacking)} ({how})")
-
-
-def _new_database_beside(url: str, name: str = "airflow") -> str:
-    """Return the URL of an empty database on the same server, which takes it along when it ends."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return engine.url.set(database=name).render_as_string()
-
-
-def _environment(metadata_url: str, redis_port: int) -> dict[str, str]:
-    """Return what turns an Airflow of one machine into one of several."""
-    return {
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url,
-        "AIRFLOW__CELERY__BROKER_URL": f"redis://{LOOPBACK}:{redis_port}/0",
-        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{metadata_url}",
-    }
-
-
-def _connection(sandbox: RunningSandbox) -> str:
-    credentials = {"login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
-    return json.dumps({"conn_type": "wxa", "host": sandbox.url, **credentials, "extra": {"timeout": ANSWER_SECONDS}})
-
-
-def _write_policy(home: Path) -> None:
-    policy = home / "config" / "airflow_local_settings.py"
-    policy.parent.mkdir()
-    policy.write_text(POLICY, "utf-8")
-
-
-def _told_since(began: float) -> Callable[[str], object]:
-    """Return what prints how the start goes on."""
-
-    def tell(text: str) -> None:
-        print(f"  {time.monotonic() - began:6.1f} s  {text}")
-
-    return tell
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(missing)} ({how})")
 
 
 def _remove(home: Path) -> None:

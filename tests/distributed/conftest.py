@@ -6,7 +6,7 @@ import pytest
 
 from airflow_wxa.sandbox import serve
 from tests.distributed.cluster import Cluster, running_cluster
-from tests.distributed.merchants import world
+from tests.distributed.releases import world
 
 
 @pytest.fixture(scope="session")

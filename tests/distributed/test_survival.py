@@ -1,86 +1,92 @@
 """Releases on a cluster whose processes are killed: each finishes, with one audit sheet and one release."""
 
+from contextlib import suppress
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from airflow_wxa.cli.demo.processes import Component
+from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.sandbox import AuditPlan, Fault
-from tests.distributed.cluster import Cluster, kill_alone, lives
-from tests.distributed.merchants import MERCHANTS
-from tests.distributed.releases import RELEASED_ONCE, Release
+from tests.distributed.cluster import Cluster
+from tests.distributed.releases import FLEET, FLEET_OF_LOST_WORKERS, SINGLE, Release, start_fleet, start_release
+from tests.fleet.fleets import NEVER
 
 pytestmark = pytest.mark.distributed
 
-WAITS, LOSES_ITS_TASK, LOSES_ITS_WORKER = MERCHANTS
-#: Looks at a sheet that nobody decides about while the test wants to see them.
-ENDLESS: Final = 1_000_000
+WAITS, LOSES_ITS_TASK, LOSES_ITS_WORKER = SINGLE
 #: Seconds that the answer to submit_audit is kept back: a dead worker is missed, and the next try under way, before.
 SLOW_SECONDS: Final = 40.0
 
 
-@pytest.fixture
-def release(cluster: Cluster, request: pytest.FixtureRequest) -> Release:
-    """The release of the Mini Program that the test is parametrised with."""
-    print(f"\n{request.node.name}")
-    return Release(cluster=cluster, appid=request.param)
+def test_both_workers_do_shards_of_a_fleet(cluster: Cluster) -> None:
+    before = [worker.output.read_bytes() for worker in cluster.workers]
+    start_fleet(cluster, FLEET, shard_size=10).ends_with_all_released_once()
+    for worker, output in zip(cluster.workers, before, strict=True):
+        assert b" succeeded in " in worker.output.read_bytes()[len(output) :], worker.name
 
 
-@pytest.mark.parametrize("release", [WAITS], indirect=True, ids=["triggerer"])
-def test_a_wait_goes_on_in_a_new_triggerer_after_the_old_one_was_killed(release: Release) -> None:
-    release.mini_program.audit = AuditPlan(polls=ENDLESS)
-    release.start()
+def test_a_wait_goes_on_in_a_new_triggerer_after_the_old_one_was_killed(cluster: Cluster) -> None:
+    mini_program = cluster.sandbox.world.mini_program(WAITS)
+    mini_program.audit = AuditPlan(polls=NEVER)
+    release = start_release(cluster, WAITS)
     release.until("wait_for_audit waits in the triggerer", lambda: release.task("wait_for_audit").state == "deferred")
     release.until("the triggerer has looked", lambda: len(release.calls("get_auditstatus")) > 1)
-    release.cluster.restart_triggerer()
+    cluster.restart_triggerer()
     looks = len(release.calls("get_auditstatus"))
-    release.tell(f"triggerer killed after {looks} looks, another one started")
     release.until("the new one has looked", lambda: len(release.calls("get_auditstatus")) > looks)
-    release.mini_program.sheets[-1].plan = AuditPlan(polls=0)
-    release.tell("WeChat approves")
-    release.until_ended()
-    assert release.ending() == RELEASED_ONCE
+    mini_program.sheets[-1].plan = AuditPlan(polls=0)
+    release.ends_with_all_released_once()
     assert release.task("wait_for_audit").try_number == 1
 
 
-@pytest.mark.parametrize("release", [LOSES_ITS_TASK], indirect=True, ids=["task"])
-def test_a_task_killed_while_submit_audit_is_answered_finds_its_sheet_again(release: Release) -> None:
-    _, task = until_submitted(release)
+def test_a_task_killed_while_submit_audit_is_answered_finds_its_sheet_again(cluster: Cluster) -> None:
+    release, _, task = until_submitted(cluster, LOSES_ITS_TASK)
     task.kill()
-    release.tell(f"task process {task.pid} killed before it got the answer")
-    release.until_ended()
-    assert release.ending() == RELEASED_ONCE
+    release.ends_with_all_released_once()
     assert release.task("submit_audit").try_number == 2
 
 
-@pytest.mark.parametrize("release", [LOSES_ITS_WORKER], indirect=True, ids=["worker"])
-def test_a_retry_beside_a_task_whose_worker_was_killed_submits_nothing(release: Release) -> None:
-    worker, task = until_submitted(release)
-    kill_alone(worker)
-    release.tell(f"{worker.name} killed, its task process {task.pid} lives on")
-    release.cluster.await_workers(release.cluster.start_worker())
-    release.tell("another worker is ready")
-    release.until("submit_audit has ended on its second try", lambda: is_over(release, "submit_audit", try_number=2))
+def test_a_retry_beside_a_task_whose_worker_was_killed_submits_nothing(cluster: Cluster) -> None:
+    release, worker, task = until_submitted(cluster, LOSES_ITS_WORKER)
+    worker.process.kill()  # and nothing that it started
+    worker.process.wait()
+    cluster.start_workers()
+
+    def second_try() -> tuple[str, int]:
+        found = release.task("submit_audit")
+        return found.state, found.try_number
+
+    release.until("submit_audit has ended on its second try", lambda: second_try() == ("success", 2))
     assert lives(task), "the first try's process was to be alive beside the second try"
     release.until("the first try's process has ended by itself", lambda: not lives(task))
-    release.until_ended()
-    assert release.ending() == RELEASED_ONCE
+    release.ends_with_all_released_once()
     assert len(release.calls("submit_audit")) == 1
 
 
-def until_submitted(release: Release) -> tuple[Component, psutil.Process]:
+def until_submitted(cluster: Cluster, appid: str) -> tuple[Release, Component, psutil.Process]:
     """Start a release, and return worker and task process of submit_audit: done by WeChat, not answered yet."""
-    slow = Fault(path="/wxa/submit_audit", kind="slow", appid=release.appid, seconds=SLOW_SECONDS)
-    release.cluster.sandbox.add_fault(slow)
-    release.start()
-    release.until("WeChat has the submission and keeps the answer back", lambda: bool(release.calls("submit_audit")))
-    found = release.cluster.task_process()
-    assert found is not None, "submit_audit waits for its answer, but no worker has a task process"
-    return found
+    cluster.sandbox.add_fault(Fault(path="/wxa/submit_audit", kind="slow", appid=appid, seconds=SLOW_SECONDS))
+    release = start_release(cluster, appid)
+    release.until("WeChat has the submission and keeps the answer back", lambda: release.calls("submit_audit"))
+    return release, *cluster.task_process()
 
 
-def is_over(release: Release, task_id: str, *, try_number: int) -> bool:
-    """Tell whether a task has succeeded on this try."""
-    task = release.task(task_id)
-    return (task.state, task.try_number) == ("success", try_number)
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended stays in the table until somebody asks for it."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_a_fleet_that_loses_a_worker_in_each_wave_goes_on(cluster: Cluster) -> None:
+    cluster.sandbox.world.latency["/wxa/release"] = 0.3
+    release = start_fleet(cluster, FLEET_OF_LOST_WORKERS, shard_size=30, pace={"concurrency": 1})
+    for wave in WAVES:
+        least = len(release.calls("release")) + 4
+        release.until(f"{wave}: some are released", lambda least=least: len(release.calls("release")) >= least)
+        worker, _ = cluster.task_process()
+        cluster.lose(worker)
+        cluster.start_workers()
+    release.ends_with_all_released_once()
