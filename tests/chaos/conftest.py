@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 
 from airflow_wxa.client import delivery
@@ -7,18 +5,6 @@ from airflow_wxa.sandbox import World
 from airflow_wxa.steps import lag
 from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
 from tests.chaos.witness import Witness, contested_world
-
-
-@pytest.fixture(scope="session")
-def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Return what prints figures past pytest's capture, which keeps Airflow's log back."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def printed(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(text)
-
-    return printed
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A client whose chosen exchange goes wrong on a real socket; the others are answered without one, which is quick."""
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -8,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.demo.airflow import free_port
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.client.delivery import Answer, Observer, Request
 from airflow_wxa.sandbox import Fault, RunningSandbox, World, gate
@@ -87,7 +87,7 @@ class FaultyClient(WxaClient):
             if not trouble.strikes(path.rpartition("/")[2]):
                 return answered_at_once(running, request)
             if trouble.fault == REFUSED:
-                nobody = f"http://127.0.0.1:{_closed_port()}"
+                nobody = f"http://127.0.0.1:{free_port()}"
                 return send(replace(request, url=request.url.replace(running.url, nobody)))
             running.add_fault(Fault(path=path, **FAULTS[trouble.fault]))
             return send(request)
@@ -101,9 +101,3 @@ def answered_at_once(sandbox: Sandbox, request: Request) -> Answer:
     asked = gate.Request(request.method, url.path, dict(parse_qsl(url.query)), request.content or b"")
     answer, _ = sandbox.answer(asked)
     return Answer(200, sandbox.encode(asked, answer))
-
-
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
-from typing import Literal
+from typing import Final, Literal
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient
@@ -15,6 +15,7 @@ from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.chaos.releasing import Plan, Recorded, carried
 
 Moment = Literal["before", "after"]
+NEVER: Final = -1
 
 
 def die() -> None:
@@ -26,19 +27,19 @@ def die() -> None:
 class Mortal:
     """Counts exchanges over all clients of a process, and kills it at one of them.
 
-    :param at: the exchange, from 0; -1: none.
+    :param at: the exchange, from 0.
     :param strike: what happens there, once.
     """
 
-    moment: Moment
-    at: int
+    moment: Moment = "before"
+    at: int = NEVER
     strike: Callable[[], object] = die
     asked: int = 0
 
     def passes(self, moment: Moment) -> None:
         """Go on, or be struck."""
         if (self.moment, self.at) == (moment, self.asked):
-            self.at = -1
+            self.at = NEVER
             self.strike()
         self.asked += moment == "after"
 
@@ -46,24 +47,27 @@ class Mortal:
 class MortalClient(WxaClient):
     """A client that may die before an exchange, or after it, before anyone hears of the answer."""
 
-    def __init__(self, url: str, recorder: Recorder, mortal: Mortal) -> None:
+    def __init__(self, url: str, recorder: Recorder, mortal: Mortal | None) -> None:
         super().__init__(Egress(url), FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN), recorder)
-        send = self._http.send
+        send, counted = self._http.send, mortal or Mortal()
 
         def send_or_die(request: Request) -> Answer:
-            mortal.passes("before")
+            counted.passes("before")
             answered = send(request)
-            mortal.passes("after")
+            counted.passes("after")
             return answered
 
         self._http.send = send_or_die  # type: ignore[method-assign]
 
 
+def recorded(url: str, store_url: str, mortal: Mortal | None = None, run_id: str = "manual__1") -> Recorded:
+    """Return what tries the tasks of a run with the ledger on."""
+    return Recorded(store_url, lambda recorder: MortalClient(url, recorder, mortal), run_id)
+
+
 def release(url: str, store_url: str, moment: Moment, at: int) -> None:
     """Release as the DAG does, with the ledger on; ends in an error unless the version is released and verified."""
-    mortal = Mortal(moment, at)
-    plan = Plan(withdraw_foreign_audit=True)
-    carried(plan, Recorded(store_url, lambda recorder: MortalClient(url, recorder, mortal)))
+    carried(Plan(withdraw_foreign_audit=True), recorded(url, store_url, Mortal(moment, at)))
 
 
 def ended(process: BaseProcess) -> int:

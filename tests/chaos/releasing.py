@@ -187,7 +187,7 @@ class Recorded:
         self._client_of = client_of
         self._run_id = run_id
 
-    def __call__(self, task: Task, try_number: int) -> Any:
+    def __call__(self, task: Task, try_number: int = 1) -> Any:
         ref = TaskRef("wxa_release", self._run_id, task.task_id, try_number=try_number, triggered_by="release-manager")
         recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref)
         with self._client_of(recorder) as client:

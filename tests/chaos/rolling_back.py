@@ -7,13 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from airflow_wxa.client import WxaClient
-from airflow_wxa.hooks.recorder import Recorder
-from airflow_wxa.sandbox import MiniProgram, Platform, World
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox import MiniProgram, World
+from airflow_wxa.sandbox.testing import APPID, one_merchant
 from airflow_wxa.steps import RollbackOutcome, RollbackPlan, plan_rollback, roll_back, verify_rollback
-from airflow_wxa.store import Ledger, TaskRef
-from tests.chaos.mortal import Moment, Mortal, MortalClient
+from tests.chaos.mortal import Moment, Mortal, recorded
+from tests.chaos.releasing import Recorded, Task
 
 VERSIONS: Final = ("2", "1", "0")  # the newest first; "3" is online
 
@@ -24,18 +22,11 @@ def world() -> World:
         {"app_version": 10 + int(each), "user_version": each, "user_desc": f"v{each}", "commit_time": 1}
         for each in VERSIONS
     ]
-    mini_program = MiniProgram(
-        appid=APPID,
-        component_appid=COMPONENT_APPID,
-        authorizer_access_token=MERCHANT_TOKEN,
-        release_info={"release_time": 1, "release_version": "3", "release_desc": "v3"},
-        versions=earlier,
-    )
-    registered = ["example.com"]
-    platform = Platform(
-        component_appid=COMPONENT_APPID, component_access_token=PLATFORM_TOKEN, testing=registered, published=registered
-    )
-    return World(platforms=[platform], mini_programs=[mini_program])
+    made = one_merchant()
+    (account,) = made.mini_programs
+    account.versions = earlier
+    account.release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
+    return made
 
 
 @dataclass
@@ -68,28 +59,17 @@ class Moves:
         monkeypatch.setattr(MiniProgram, "roll_back", roll_back)
 
 
-def planned(client: WxaClient) -> RollbackPlan:
-    return client.run(plan_rollback(APPID))
-
-
-def carried(plan: RollbackPlan, store_url: str, mortal: Mortal, url: str, run_id: str = "manual__1") -> RollbackOutcome:
+def carried(tried: Recorded, plan: RollbackPlan) -> RollbackOutcome:
     """Do both tasks behind the approval, as the operators do."""
-
-    def client(task_id: str) -> MortalClient:
-        task = TaskRef("wxa_rollback", run_id, task_id)
-        return MortalClient(url, Recorder(lambda: Ledger(store_url), COMPONENT_APPID, task), mortal)
-
-    with client("rollback") as each:
-        each.run(roll_back(plan))
-    with client("verify_rollback") as each:
-        return each.run(verify_rollback(plan))
+    tried(Task("rollback", lambda: roll_back(plan)))
+    outcome: RollbackOutcome = tried(Task("verify_rollback", lambda: verify_rollback(plan)))
+    return outcome
 
 
 def process(url: str, store_url: str, kept: str, moment: Moment, at: int) -> None:
     """Roll back, or go on with what an earlier process kept of the first task."""
-    mortal, xcom = Mortal(moment, at), Path(kept)
+    xcom = Path(kept)
+    tried = recorded(url, store_url, Mortal(moment, at), xcom.stem)
     if not xcom.exists():
-        recorder = Recorder(lambda: Ledger(store_url), COMPONENT_APPID, TaskRef("wxa_rollback", "manual__1", "list"))
-        with MortalClient(url, recorder, mortal) as client:
-            xcom.write_text(json.dumps(planned(client).to_json()), "utf-8")
-    carried(RollbackPlan.from_json(json.loads(xcom.read_text("utf-8"))), store_url, mortal, url, xcom.stem)
+        xcom.write_text(json.dumps(tried(Task("list_versions", lambda: plan_rollback(APPID))).to_json()), "utf-8")
+    carried(tried, RollbackPlan.from_json(json.loads(xcom.read_text("utf-8"))))

@@ -5,40 +5,37 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, Platform, World
-from airflow_wxa.sandbox.platforms import Template
+from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID, one_merchant
 
 THE_TIME = 1_767_225_600.0  # worlds whose clocks stand still can be compared
 #: A world that answers as WeChat's pages say, and one as the real WeChat was seen to.
 WORLDS = {"strict": Looseness(), "loose": Looseness.everything(lag=2)}
+ONLINE = ("https://m.example.com",)
 FOREIGN = "their release [wxa:0badcafe]"
 
 
 def contested_world() -> World:
     """Return a world that makes a release use every endpoint: nothing registered, somebody else's sheet in audit."""
-    foreign = AuditSheet(
-        auditid=399999999,
-        user_version="9.9.9",
-        user_desc=FOREIGN,
-        submit_audit_time=int(THE_TIME) - 60,
-        plan=AuditPlan(polls=99),
-        stage=Stage.AUDITING,
-    )
-    mini_program = MiniProgram(
-        appid=APPID,
-        component_appid=COMPONENT_APPID,
-        authorizer_access_token=MERCHANT_TOKEN,
-        sheets=[foreign],
-        exp_info={"exp_time": 1, "exp_version": "9.9.9", "exp_desc": FOREIGN},
-        release_info={"release_time": 1, "release_version": "1.3.0", "release_desc": "the one before"},
-        audit=AuditPlan(polls=1),
-    )
-    platform = Platform(component_appid=COMPONENT_APPID, component_access_token=PLATFORM_TOKEN)
-    return World(
-        platforms=[platform], mini_programs=[mini_program], templates=[Template(template_id=47)], clock=lambda: THE_TIME
-    )
+    world = one_merchant()
+    world.clock = lambda: THE_TIME
+    (platform,), (account,) = world.platforms, world.mini_programs
+    platform.testing, platform.published = [], []
+    account.sheets = [
+        AuditSheet(
+            auditid=399999999,
+            user_version="9.9.9",
+            user_desc=FOREIGN,
+            submit_audit_time=int(THE_TIME) - 60,
+            plan=AuditPlan(polls=99),
+            stage=Stage.AUDITING,
+        )
+    ]
+    account.exp_info = {"exp_time": 1, "exp_version": "9.9.9", "exp_desc": FOREIGN}
+    account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": "the one before"}
+    account.audit = AuditPlan(polls=1)
+    return world
 
 
 @dataclass
@@ -72,6 +69,12 @@ class Witness:
 
         monkeypatch.setattr(MiniProgram, "submit", submitting)
         monkeypatch.setattr(MiniProgram, "release", releasing)
+
+    def assert_released_once(self, world: World, description: str) -> None:
+        """Hold a world to one release of a version, with its domains, behind one withdrawal of the foreign sheet."""
+        assert self.submitted == [description]
+        assert self.published == [(description, ONLINE)]
+        assert len(world.mini_program(APPID).withdrawals) == 1
 
 
 def end_state(world: World) -> dict[str, Any]:
