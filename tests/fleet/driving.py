@@ -100,16 +100,14 @@ class Drive:
     def gate(self, usable: int = 10**6) -> None:
         self.fleets.open_quota(self.key, self.run.component_appid, usable, 0)
 
-    def stage(self, task_id: str, *, parallel: bool = False) -> list[Wake | None]:
-        """Run one task of every shard, one after the other or at once; or the gate before the code."""
+    def stage(self, task_id: str) -> list[Wake | None]:
+        """Run one task of every shard, all at once; or the gate before the code."""
         if task_id == "domain_gate":
             self.gate()
             return []
 
         async def all_of_them() -> list[Wake | None]:
-            if parallel:
-                return list(await asyncio.gather(*(self._shard(task_id, each) for each in self.shards(task_id))))
-            return [await self._shard(task_id, each) for each in self.shards(task_id)]
+            return await asyncio.gather(*(self._shard(task_id, each) for each in self.shards(task_id)))
 
         return asyncio.run(all_of_them())
 
@@ -130,11 +128,11 @@ class Drive:
             carried = Shard(self.fleets, self.run, client, *named, scan_seconds=0.01, results=results)
             return await carried.work(apps)
 
-    def submitted(self, usable: int = 10**6, *, parallel: bool = False) -> None:
+    def submitted(self, usable: int = 10**6) -> None:
         """Carry the fleet to its audits."""
         self.plan()
         for each in STAGES:
-            self.gate(usable) if each == "domain_gate" else self.stage(each, parallel=parallel)
+            self.gate(usable) if each == "domain_gate" else self.stage(each)
 
     def released(self, *waves: str) -> None:
         """Release waves, whose audits have ended or end while they are asked about."""
@@ -143,9 +141,9 @@ class Drive:
                 if not any(self.stage(f"release_{wave}")):
                     break
 
-    def carried(self, usable: int = 10**6, *, parallel: bool = False) -> Counter[str | None]:
+    def carried(self, usable: int = 10**6) -> Counter[str | None]:
         """Carry the fleet to its end, and return the number of Mini Programs by outcome."""
-        self.submitted(usable, parallel=parallel)
+        self.submitted(usable)
         self.released()
         return self.outcomes
 

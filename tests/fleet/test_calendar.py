@@ -72,31 +72,22 @@ def test_no_moment_of_a_year_is_released_in_a_freeze_or_outside_the_window() -> 
 
 
 STOP = [{"from": "2027-02-04", "to": "2027-02-14"}]
-DAYS = 11 * 24 * HOUR
+STOPS = [*STOP, {"from": "2027-02-16", "to": "2027-02-17"}]
 
 
 @pytest.mark.parametrize(
     ("since", "hours", "ends"),
     [
-        ("2027-01-20T12:00", 24, at("2027-01-21T12:00")),
-        ("2027-02-03T12:00", 24, at("2027-02-04T12:00") + DAYS),
-        ("2027-02-10T12:00", 24, at("2027-02-16T00:00")),  # the 24 hours begin when reviews do
-        ("2027-02-20T12:00", 24, at("2027-02-21T12:00")),
-        ("2027-01-30T12:00", 264, at("2027-02-10T12:00") + DAYS),
+        ("2027-01-20T12:00", 24, "2027-01-21T12:00"),
+        ("2027-02-03T12:00", 24, "2027-02-15T12:00"),
+        ("2027-02-10T12:00", 23, "2027-02-15T23:00"),  # the hours begin when reviews do
+        ("2027-02-10T12:00", 24, "2027-02-18T00:00"),  # and go on when they do again
+        ("2027-02-20T12:00", 24, "2027-02-21T12:00"),
+        ("2027-01-30T12:00", 264, "2027-02-23T12:00"),
     ],
 )
-def test_a_deadline_grows_by_the_days_without_reviews(since: str, hours: float, ends: float) -> None:
-    assert deadline({"reviews_stop": STOP, "audit_timeout_hours": hours}, at(since)) == ends
-
-
-def test_no_deadline_lies_within_days_without_reviews() -> None:
-    stops = [*STOP, {"from": "2027-02-16", "to": "2027-02-17"}]
-    moments = random.Random(7)  # noqa: S311  (the same each time)
-    for _ in range(500):
-        since = at("2027-01-20T00:00") + moments.uniform(0, 40 * 24 * HOUR)
-        hours = moments.choice([1, 24, 264])
-        ends = deadline({"reviews_stop": stops, "audit_timeout_hours": hours}, since)
-        assert not any(at(f"{stop['from']}T00:00") <= ends < at(f"{stop['to']}T23:59") for stop in stops)
+def test_a_deadline_grows_by_the_days_without_reviews(since: str, hours: float, ends: str) -> None:
+    assert deadline({"reviews_stop": STOPS, "audit_timeout_hours": hours}, at(since)) == at(ends)
 
 
 def test_holidays_come_from_the_library_or_from_a_file() -> None:

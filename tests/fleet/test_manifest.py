@@ -141,18 +141,14 @@ def test_a_manifest_is_refused_by_file_and_line(files: dict[str, str], found: li
     assert [text[: len(begin)] for text, begin in zip(said, found, strict=True)] == found
 
 
-def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
-    text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 48}}\n"
+def test_what_the_dag_has_decided_is_asked_for_all_may_stand_there_as_it_is_and_is_refused_otherwise() -> None:
+    text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 47}}\n"
+    asked = read(text, fixed={"template_id": 47, "on_individual": "stop"})
+    assert (asked.common["release"]["on_individual"], asked.apps[0].given) == ("stop", {})
     assert problems(text, fixed={"template_id": 49}) == [
         "manifest:1: release.template_id: the DAG has decided it, take it out",
         "manifest:3: template_id: the DAG has decided it, take it out",
     ]
-
-
-def test_what_the_dag_has_decided_may_stand_there_as_it_is_and_is_asked_for_all() -> None:
-    text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 47}}\n"
-    asked = read(text, fixed={"template_id": 47, "on_individual": "stop"})
-    assert (asked.common["release"]["on_individual"], asked.apps[0].given) == ("stop", {})
     text = f"release: {{user_version: a, domain_action: get}}\napps: [{FIRST}]"
     assert read(text, fixed={"template_id": 49}).common["release"]["template_id"] == 49
 
@@ -166,11 +162,6 @@ def test_a_csv_gives_each_its_own() -> None:
     ]
 
 
-def test_all_authorised_ones_but_those_excluded() -> None:
-    manifest = read(f"{RELEASE}apps: {{authorised: true, exclude: [{SECOND}]}}")
-    assert [app.appid for app in manifest.apps] == [THIRD, FIRST]
-
-
 @pytest.mark.parametrize(
     ("apps", "order", "found"),
     [
@@ -179,6 +170,7 @@ def test_all_authorised_ones_but_those_excluded() -> None:
         (f"[{FIRST}, wx00000000000000aa]", "order: oldest_first", ["wx00000000000000aa", FIRST]),
         ("{authorised: true}", "", [SECOND, THIRD, FIRST]),
         ("{authorised: true}", "order: manifest", [FIRST, SECOND, THIRD]),
+        (f"{{authorised: true, exclude: [{SECOND}]}}", "", [THIRD, FIRST]),
     ],
 )
 def test_those_that_were_released_longest_ago_come_first(apps: str, order: str, found: list[str]) -> None:

@@ -63,18 +63,15 @@ def test_a_rejected_one_says_what_the_reviewer_said(drive: Drives) -> None:
     assert (said["auditid"], said["reason"]) == (app.auditid, "1: the pages do not match the chosen category")
 
 
-def released(drive: Drives, loose: Looseness) -> None:
+@pytest.mark.parametrize(
+    "loose",
+    [*(Looseness(lag={kind: PATIENCE + 3}) for kind in OWN), Looseness(unseen_after_submit=2 * PATIENCE)],
+    ids=[*OWN, "sheet"],
+)
+def test_what_lags_behind_one_task_is_no_news_to_the_next_and_a_sheet_that_nobody_knows_yet_is_in_audit(
+    drive: Drives, loose: Looseness
+) -> None:
     here = drive(seeded_fleet(3, loose=loose).world)
-    here.carried()
-    assert {app.outcome: app.what for app in here.apps().values()} == {"released": ""}
-    for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
-        assert here.wechat.journal.count(path) == 3, path
-
-
-@pytest.mark.parametrize("kind", OWN)
-def test_what_lags_behind_one_task_is_no_news_to_the_next(drive: Drives, kind: Lag) -> None:
-    released(drive, Looseness(lag={kind: PATIENCE + 3}))
-
-
-def test_a_sheet_that_nobody_knows_yet_is_in_audit(drive: Drives) -> None:
-    released(drive, Looseness(unseen_after_submit=2 * PATIENCE))
+    assert here.carried() == {"released": 3}
+    assert {app.what for app in here.apps().values()} == {""}
+    assert {here.wechat.journal.count(f"/wxa/{each}") for each in ("commit", "submit_audit", "release")} == {3}

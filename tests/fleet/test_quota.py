@@ -38,7 +38,7 @@ def test_as_many_are_submitted_as_the_quota_has_the_first_that_could_be(drive: D
     here = drive(fleet.world, shard_size=5, audit_quota_reserve=RESERVE)
     fault = Fault(path="/wxa/commit", kind="errcode_before", errcode=85013, appid=no_code, times=None)
     here.wechat.add_fault(fault)
-    here.carried(usable=GRANTED, parallel=True)
+    here.carried(usable=GRANTED)
     could = [appid for appid in appids if appid not in (no_right, no_code)][:GRANTED]
     assert sorted(here.accepted("submit_audit")) == sorted(could)
     journal = here.wechat.journal

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import repeat
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,71 +15,63 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, parse_origins
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
-from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, DomainOutcome, Left, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Left, Recall
 from airflow_wxa.store.fleets import RunKey
-from tests.fleet.driving import Drive, Drives
+from tests.chaos.releasing import Memory
+from tests.fleet.driving import PLATFORM, Drive, Drives
 from tests.fleet.fleets import NEVER, fleet_world, manifest
 
 KEY = RunKey("wxa_fleet_release", "run")
 
 
-class Hiccuping:
-    """A store that does not answer so many times."""
+def saved(failures: Iterator[object], seconds: float) -> dict[int, dict[str, Any]]:
+    """Return what a store took, which does not answer as often as there are failures."""
+    taken: dict[int, dict[str, Any]] = {}
 
-    def __init__(self, times: float) -> None:
-        self.left = times
-        self.rows: dict[int, dict[str, Any]] = {}
-        self.rows_of: rows.Rows
-
-    def change(self, key: RunKey, changes: dict[int, dict[str, Any]]) -> None:
+    def change(key: RunKey, changes: dict[int, dict[str, Any]]) -> None:
         assert key == KEY
-        if self.left > 0:
-            self.left -= 1
-            self.rows_of.change(1, {"stage": "newer"})  # comes while it is being written
+        if next(failures, False):
+            changed.change(1, {"stage": "newer"})  # comes while it is being written
             raise WxaTransportError("the store does not answer")
         for position, values in changes.items():
-            self.rows.setdefault(position, {}).update(values)
+            taken.setdefault(position, {}).update(values)
 
-
-def saved(store: Hiccuping, seconds: float) -> dict[int, dict[str, Any]]:
     async def work() -> None:
-        saved = store.rows_of = rows.Rows(store, KEY)  # type: ignore[arg-type]
-        async with saved.saving():
-            saved.change(1, {"stage": "older", "done": "commit_code"})
-            saved.change(2, {"stage": "older"})
+        async with changed.saving():
+            changed.change(1, {"stage": "older", "done": "commit_code"})
+            changed.change(2, {"stage": "older"})
             await asyncio.sleep(seconds)
-            saved.change(3, {"stage": "last"})
+            changed.change(3, {"stage": "last"})
 
+    changed = rows.Rows(SimpleNamespace(change=change), KEY)
     asyncio.run(work())
-    return store.rows
+    return taken
 
 
 def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is_still_away_at_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
-    assert saved(Hiccuping(2), 0.3) == {
+    assert saved(repeat(True, 2), 0.3) == {
         1: {"stage": "newer", "done": "commit_code"},
         2: {"stage": "older"},
         3: {"stage": "last"},
     }
     with pytest.raises(WxaTransportError, match="the store does not answer"):
-        saved(Hiccuping(float("inf")), 0.1)
+        saved(repeat(True), 0.1)
 
 
-class Observed:
-    """An observer that answers nothing but what a test is about."""
+class Observed(Memory):
+    """An observer that tells of what it was asked and told."""
 
-    component_appid = "wx00000000000000c1"
+    component_appid = PLATFORM
 
     def __init__(self, after: Callable[[list[int]], None] = lambda _: None) -> None:
+        super().__init__()
         self._after = after
         self.noted_for: list[list[str]] = []
         self.asked: list[Recall] = []
         self.told: list[tuple[str, Any]] = []
-
-    def before(self, calls: Sequence[Call]) -> Sequence[int]:
-        return [1] * len(calls)
 
     def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
         self._after([row for row, _ in answers])
@@ -85,21 +79,15 @@ class Observed:
 
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
         self.told += [("outcome", end) for _, end in steps]
-        return [None] * len(steps)
+        return super().ended(steps)
 
     def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
         self.asked += questions
-        return [NOTHING_ACCEPTED] * len(questions)
+        return super().recall(questions)
 
     def noted(self, appids: Collection[str]) -> Callable[[Recall], AcceptedWrites]:
         self.noted_for.append(sorted(appids))
         return lambda _: READ_AHEAD
-
-    def left(self, questions: Sequence[Left]) -> Sequence[int]:
-        return [1] * len(questions)
-
-    def approved(self, questions: Sequence[Approved]) -> Sequence[None]:
-        raise NotImplementedError
 
 
 READ_AHEAD = AcceptedWrites(noted_auditid="1")

@@ -1,6 +1,5 @@
-"""The table of stages: each has a task in the DAG, in its order, with its help; none skips one before it."""
+"""The tables of stages and waves: each stage has a task in the DAG, in its order, and skips none before it."""
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,7 @@ from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES, commit, configure, look, publish, steps_for, submit
-from airflow_wxa.fleet.waves import WAVES
+from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.release.dag import beside
 
@@ -26,11 +25,11 @@ def mapped_over(task: Any) -> set[str]:
     return {of.task_id for of, _ in task.expand_input.value["shard"].iter_references()}
 
 
-def test_each_stage_has_a_task_of_the_dag_with_its_help_and_the_order_of_the_table() -> None:
-    back = shard_tasks(fleet_rollback_dag())
-    tasks = shard_tasks(fleet_release_dag())
+def test_each_stage_has_a_task_of_the_dag_before_the_summary_in_the_order_of_the_table() -> None:
+    dag, back = fleet_release_dag(), shard_tasks(fleet_rollback_dag())
+    tasks = shard_tasks(dag)
     assert set(tasks) | set(back) == set(STAGES)
-    assert all(task.doc_md for task in tasks.values())
+    assert set(tasks) <= dag.get_task("summarize").get_flat_relative_ids(upstream=True)
     before = {name: task.get_flat_relative_ids(upstream=True) & set(STAGES) for name, task in tasks.items()}
     for name in tasks:
         place, gates = STAGES[name].place, STAGES[name].gates
@@ -75,26 +74,17 @@ def test_a_grant_is_needed_by_what_comes_before_the_submission() -> None:
     assert BEFORE_SUBMISSION == ("configure_domains", "commit_code", "commit_rest")
 
 
-@pytest.fixture
-def dag() -> Iterator[DAG]:
-    with DAG("of_my_own", schedule=None) as dag:
-        yield dag
-
-
-def test_a_task_is_for_the_stage_that_it_is_told_or_called_after_whatever_group_it_stands_in(dag: DAG) -> None:
+def test_a_task_is_for_the_stage_that_it_is_told_or_called_after_whatever_group_it_stands_in_and_for_no_other() -> None:
     shard = {"wave": "canary", "number": 0}
-    with TaskGroup("fleet"):
+    with DAG("of_my_own", schedule=None), TaskGroup("fleet"):
         told = WxaFleetShardOperator(task_id="domains", stage="configure_domains", shard=shard)
         called = WxaFleetShardOperator(task_id="commit_code", shard=shard)
+        with pytest.raises(WxaSpecError, match="stage = 'names': must be one of configure_domains, commit_code"):
+            WxaFleetShardOperator(task_id="names", shard=shard)
     assert [(each.task_id, each.stage) for each in (told, called)] == [
         ("fleet.domains", "configure_domains"),
         ("fleet.commit_code", "commit_code"),
     ]
-
-
-def test_a_task_for_no_stage_is_refused_when_the_dag_is_read(dag: DAG) -> None:
-    with pytest.raises(WxaSpecError, match="stage = 'domains': must be one of configure_domains, commit_code"):
-        WxaFleetShardOperator(task_id="domains", shard={"wave": "canary", "number": 0})
 
 
 @pytest.mark.parametrize(
@@ -105,6 +95,34 @@ def test_the_tasks_of_a_fleet_find_each_other_in_the_group_that_they_stand_in(ru
     assert beside(context, "approve_plan") == found
 
 
-def test_the_summary_waits_for_every_stage() -> None:
-    dag = fleet_release_dag()
-    assert set(STAGES) & set(shard_tasks(dag)) <= dag.get_task("summarize").get_flat_relative_ids(upstream=True)
+@pytest.mark.parametrize(
+    ("waves", "fleet", "found"),
+    [
+        (
+            {"canary": {"apps": 3}, "early": {"percent": 21}},
+            10,
+            {"canary": [0, 0, 1], "early": [0, 0, 1], "rest": [0, 0, 1, 1]},
+        ),
+        ({}, 5, {"rest": [0, 0, 1, 1, 2]}),
+        ({"canary": {"apps": 9}}, 2, {"canary": [0, 0]}),  # larger than the fleet
+    ],
+)
+def test_waves_take_the_first_and_rest_what_is_left_in_shards_of_2(
+    waves: dict[str, Any], fleet: int, found: dict[str, list[int]]
+) -> None:
+    expected = [(wave, number) for wave, numbers in found.items() for number in numbers]
+    assert list(places(read_waves(waves), fleet, 2)) == expected
+
+
+def test_only_what_failed_in_the_wave_itself_counts() -> None:
+    counts = [
+        ("early", "release_early", "released", None, 90),
+        ("early", "release_early", "rejected", None, 2),
+        ("early", "commit_code", "blocked", 61007, 1),
+        ("early", "plan_release", "blocked", 61003, 3),
+        ("early", "submit_audit", "failed", None, 1),
+        ("early", "release_early", "pending", None, 2),
+        ("early", "domain_gate", "no_quota", None, 1),
+    ]
+    early = wave_counts(counts)["early"]
+    assert (early.total, early.released, early.failed, early.failed_percent) == (100, 90, 4, 4.0)

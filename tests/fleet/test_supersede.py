@@ -22,10 +22,10 @@ class Campaign:
     """A run with sheets in review, and a hotfix over it."""
 
     def __init__(self, wechat: RunningSandbox, store_url: str) -> None:
-        self.wechat, self.database = wechat, Database(store_url)
+        self.wechat, self.write = wechat, Database(store_url).write
         self.older, self.hotfix = (Drive.on(wechat, store_url, run_id) for run_id in ("monday", "hotfix"))
         self.older.load(manifest(list(self.older.tokens)))
-        self.older.submitted(parallel=True)
+        self.older.submitted()
 
     def load(self, **changes: Any) -> None:
         """Load the hotfix, whose reviews end at once."""
@@ -33,23 +33,20 @@ class Campaign:
             each.audit.polls = 0
         asked = {"supersede": True, "release": {"user_version": "1.4.1"}}
         self.hotfix.load(manifest(list(self.hotfix.tokens), **asked | changes))
-        with self.database.writing() as connection:  # both were loaded within a second
-            of_older = update(fleet_run).where(fleet_run.c.run_id == "monday")
-            connection.execute(of_older.values(loaded_at=fleet_run.c.loaded_at - 60))
+        of_older = update(fleet_run).where(fleet_run.c.run_id == "monday")  # both were loaded within a second
+        self.write(of_older.values(loaded_at=fleet_run.c.loaded_at - 60))
 
     def forget_submissions(self, numbers: range) -> None:
         """Let the ledger know nothing of some sheets: they carry our mark, and are somebody else's."""
         foreign = ledger.c.appid.in_([appid(number) for number in numbers])
-        with self.database.writing() as connection:
-            connection.execute(delete(ledger).where(foreign, ledger.c.endpoint == "submit_audit"))
+        self.write(delete(ledger).where(foreign, ledger.c.endpoint == "submit_audit"))
 
     def use_withdrawals_up(self, numbers: range) -> None:
-        with self.database.writing() as connection:
-            for number in numbers:
-                row = {"component_appid": PLATFORM, "appid": appid(number), "endpoint": "undocodeaudit", "asked": {}}
-                row |= dict.fromkeys(("dag_id", "run_id", "task_id", "triggered_by"), "") | {"map_index": -1}
-                row |= {"try_number": 0, "sent_at": time.time(), "answered_at": time.time(), "errcode": 0}
-                connection.execute(ledger.insert(), [row] * 5)
+        row = {"component_appid": PLATFORM, "endpoint": "undocodeaudit", "asked": {}, "map_index": -1, "try_number": 0}
+        row |= dict.fromkeys(("dag_id", "run_id", "task_id", "triggered_by"), "")
+        row |= {"sent_at": time.time(), "answered_at": time.time(), "errcode": 0}
+        for number in 5 * list(numbers):
+            self.write(ledger.insert().values(row | {"appid": appid(number)}))
 
     def sent(self, *endpoints: str) -> list[int]:
         """Return how many calls WeChat accepted."""
@@ -73,7 +70,7 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
     here.use_withdrawals_up(range(2, 2 + tired))
     here.load()
     named = foreign + tired
-    assert here.hotfix.carried(parallel=True) == {"released": count - named, "blocked": named}
+    assert here.hotfix.carried() == {"released": count - named, "blocked": named}
     assert here.older.outcomes == {"superseded": count - named, None: named}
     assert here.sent("submit_audit") == [2 * count - named]
     withdrawn = here.hotfix.accepted("undocodeaudit")
@@ -81,7 +78,6 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
     theirs, used_up = (here.hotfix.apps()[appid(number)] for number in (6, 2))
     assert "another version" in theirs.what
     assert (used_up.errcode, "withdrawals" in used_up.what) == (87013, True)
-    print(f"\nhotfix over {count} in review: {here.hotfix.outcomes}, older run {here.older.outcomes}")
 
 
 def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
@@ -172,20 +168,17 @@ def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal
     assert [each.times for each in here.wechat.faults] in ([], [1] * 3), "each was met"
 
 
-def test_without_supersede_each_sheet_in_review_is_foreign(campaign: Callable[[int], Campaign]) -> None:
+def test_without_supersede_each_sheet_in_review_is_foreign_and_a_run_that_was_loaded_later_is_not_taken_over(
+    campaign: Callable[[int], Campaign],
+) -> None:
     here = campaign(2)
     here.load(supersede=None)
+    assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
+    assert set(here.hotfix.fleets.under_way(here.hotfix.key, fleet_app.c.position == 1)) == {1}
+    assert here.older.fleets.under_way(here.older.key) == {}
     here.hotfix.submitted()
     assert (here.hotfix.outcomes, here.older.outcomes) == ({"blocked": 2}, {None: 2})
     assert here.sent("undocodeaudit") == [0]
-
-
-def test_a_run_that_was_loaded_later_is_not_taken_over(campaign: Callable[[int], Campaign]) -> None:
-    here = campaign(2)
-    here.load()
-    assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
-    assert here.older.fleets.under_way(here.older.key) == {}
-    assert set(here.hotfix.fleets.under_way(here.hotfix.key, fleet_app.c.position == 1)) == {1}
 
 
 def test_a_plan_says_which_run_it_takes_over_from() -> None:
