@@ -52,13 +52,17 @@ class Problem:
 
 
 class LocatedDict(dict[str, Any]):
-    """A mapping that knows its own line, and in :attr:`lines` that of each key."""
+    """A mapping that knows its own line, and in :attr:`lines` that of each key.
 
-    __slots__ = ("line", "lines")
+    :param file: holds it in place of the document; ``""``: the document does.
+    """
 
-    def __init__(self, line: int) -> None:
-        super().__init__()
+    __slots__ = ("file", "line", "lines")
+
+    def __init__(self, line: int, file: str = "", **values: Any) -> None:
+        super().__init__(values)
         self.line = line
+        self.file = file
         self.lines: dict[str, int] = {}
 
 

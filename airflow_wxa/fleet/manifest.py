@@ -13,7 +13,7 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -122,19 +122,6 @@ def _refusal(problems: Iterable[Problem]) -> WxaSpecError:
     return WxaSpecError(Text("manifest_is_refused"), listed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A Mini Program as a manifest writes it.
-
-    :param lines: of the fields.
-    """
-
-    file: str
-    line: int
-    given: dict[str, Any]
-    lines: Mapping[str, int] = field(default_factory=dict)
-
-
 class _ManifestReader:
     """Reads one manifest and collects what is wrong with it."""
 
@@ -153,7 +140,7 @@ class _ManifestReader:
     def read(self, document: Any) -> Manifest:
         if not isinstance(document, LocatedDict):
             if not self.problems:
-                self._say(1, Text("manifest_has", "no_mapping"))
+                self._say(LocatedDict(1), Text("manifest_has", "no_mapping"))
             return Manifest({}, ())
         if self._rolls_back:
             document |= {"release": LocatedDict(document.line)}
@@ -161,17 +148,16 @@ class _ManifestReader:
         self._check_shape(document)
         release, self._platform = _inside(document, "release"), _inside(document, "platform")
         for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
-            self._say(release.lines[name], problem_at(f"release.{name}", Text("manifest_has", "decided")))
+            self._say(release, problem_at(f"release.{name}", Text("manifest_has", "decided")), name)
         self._read_calendar(document)
         if document.get("submit") == "after_canary" and not self.problems and submits_ahead(dict(document)):
-            no_canary = Text("manifest_has", "no_canary")
-            self._say(document.lines["submit"], problem("submit", "after_canary", no_canary))
+            self._say(document, problem("submit", "after_canary", Text("manifest_has", "no_canary")), "submit")
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
-            self._say(document.lines["apps"], problem_at("apps", Text("manifest_has", "no_app")))
+            self._say(document, problem_at("apps", Text("manifest_has", "no_app")), "apps")
         if self._platform.get("on_platform_list_empty") == "register" and not self._adds and not self.problems:
             no_domains = problem("platform.on_platform_list_empty", "register", Text("manifest_has", "no_domains"))
-            self._say(self._platform.lines["on_platform_list_empty"], no_domains)
+            self._say(self._platform, no_domains, "on_platform_list_empty")
         by_age = "oldest_first" if "authorised" in _inside(document, "apps") else "manifest"
         if document.get("order", by_age) == "oldest_first" and apps:
             released_at = self._sources.released_at()
@@ -190,7 +176,7 @@ class _ManifestReader:
             thin["release"] = {name: value for name, value in thin["release"].items() if name not in RELEASE_FIELDS}
         for error in _validator().iter_errors(thin):
             for line, text in _shape_problems(error, document):
-                self._say(line, text)
+                self._say(LocatedDict(line), text)
 
     def _read_calendar(self, document: LocatedDict) -> None:
         """Check days and time zone, and put the days of holidays and files in place of their names."""
@@ -200,13 +186,13 @@ class _ManifestReader:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
             no_zone = problem("window.time_zone", zone, Text("manifest_has", "no_zone"))
-            self._say(window.lines["time_zone"], no_zone)
+            self._say(window, no_zone, "time_zone")
         for name, inside in (("freeze", document), ("reviews_stop", document), ("dates", window)):
             if isinstance(inside.get(name), LocatedList):
                 inside[name] = [day for each in inside[name] for day in self._days(name, each)]
         if not self.problems and opens_at(document, time.time()) == math.inf:
-            line = document.lines.get("freeze", document.lines.get("window", document.line))
-            self._say(line, problem_at("window, freeze", Text("manifest_has", "no_hour")))
+            name = "freeze" if "freeze" in document else "window"
+            self._say(document, problem_at("window, freeze", Text("manifest_has", "no_hour")), name)
 
     def _days(self, name: str, given: Any) -> Iterator[dict[str, str]]:
         """Yield spans of days: as given, of the holidays of a country, or from a CSV file with from, to and reason."""
@@ -219,7 +205,7 @@ class _ManifestReader:
             elif "csv" in given:
                 found = list(csv.DictReader(io.StringIO(self._sources.read(given["csv"]), newline="")))
         except WxaSpecError as error:
-            self._say(given.line, problem_at(name, Text("list", each=list(error.problems))))
+            self._say(given, problem_at(name, Text("list", each=list(error.problems))))
             return
         for each in found:
             try:
@@ -231,90 +217,85 @@ class _ManifestReader:
                 yield each
             else:
                 odd = Text("days_are_odd", start=repr(each.get("from")), end=repr(each.get("to")))
-                self._say(given.line, problem_at(name, odd))
+                self._say(given, problem_at(name, odd))
 
     # Mini Programs -----------------------------------------------------------------------------------------------
 
-    def _app_entries(self, apps: Any) -> Iterator[_Entry]:
+    def _app_entries(self, apps: Any) -> Iterator[LocatedDict]:
         if isinstance(apps, LocatedList):
             for entry, line in zip(apps, apps.lines, strict=True):
-                if isinstance(entry, LocatedDict):
-                    yield _Entry(self._file, line, dict(entry), entry.lines)
-                else:
-                    yield _Entry(self._file, line, {"appid": entry})
+                yield entry if isinstance(entry, LocatedDict) else LocatedDict(line, appid=entry)
         elif isinstance(apps, LocatedDict) and isinstance(apps.get("csv"), str):
-            yield from self._csv_entries(apps["csv"], apps.lines["csv"])
+            yield from self._csv_entries(apps)
         elif isinstance(apps, LocatedDict) and apps.get("authorised") is True:
             excluded = apps.get("exclude") or ()
             for appid in self._sources.authorised():
                 if appid not in excluded:
-                    yield _Entry(self._file, apps.line, {"appid": appid})
+                    yield LocatedDict(apps.line, appid=appid)
 
-    def _csv_entries(self, name: str, line: int) -> Iterator[_Entry]:
+    def _csv_entries(self, apps: LocatedDict) -> Iterator[LocatedDict]:
+        file = apps["csv"]
         try:
-            text = self._sources.read(name)
+            text = self._sources.read(file)
         except WxaSpecError as error:
-            self._say(line, problem("apps.csv", name, Text("list", each=list(error.problems))))
+            self._say(apps, problem("apps.csv", file, Text("list", each=list(error.problems))), "csv")
             return
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows, first = csv.DictReader(io.StringIO(text, newline=""), strict=True), LocatedDict(1, file)
         names = [each.strip() for each in rows.fieldnames or ()]
         if unknown := [each for each in names if each not in self._fields]:
-            self._say(1, Text("list", each=[_unknown(each, self._fields) for each in unknown]), name)
+            self._say(first, Text("list", each=[_unknown(each, self._fields) for each in unknown]))
         if "appid" not in names:
-            self._say(1, Text("csv_has_no_appid"), name)
+            self._say(first, Text("csv_has_no_appid"))
         if twice := sorted({each for each in names if names.count(each) > 1}):
-            self._say(1, Text("csv_has_columns_twice", names=", ".join(twice)), name)
+            self._say(first, Text("csv_has_columns_twice", names=", ".join(twice)))
         if unknown or twice or "appid" not in names:
             return
         try:
             for row in rows:
+                entry = LocatedDict(rows.line_num, file)
                 if None in row or None in row.values():
-                    self._say(rows.line_num, Text("csv_row_has_other_length", wanted=len(names)), name)
-                    continue
-                cells = dict(zip(names, row.values(), strict=True))
-                yield _Entry(name, rows.line_num, self._typed(name, rows.line_num, cells))
+                    self._say(entry, Text("csv_row_has_other_length", wanted=len(names)))
+                else:
+                    self._fill(entry, zip(names, row.values(), strict=True))
+                    yield entry
         except csv.Error as error:
-            self._say(rows.line_num, Text("file_is_no", kind="CSV", why=str(error)), name)
+            self._say(LocatedDict(rows.line_num, file), Text("file_is_no", kind="CSV", why=str(error)))
 
-    def _typed(self, file: str, line: int, row: Mapping[str, str]) -> dict[str, Any]:
-        """Return a row with each cell as the type of its field; an empty cell gives nothing."""
-        found: dict[str, Any] = {}
-        for name, text in row.items():
+    def _fill(self, entry: LocatedDict, cells: Iterable[tuple[str, str]]) -> None:
+        """Take each cell of a row as the type of its field; an empty cell gives nothing."""
+        for name, text in cells:
             value, ok = read_cell(name, text.strip())
             if text.strip() and ok:
-                found[name] = value
+                entry[name] = value
             elif text.strip():
-                self._say(line, f"{name} = {shown(repr(text))}: must be {FIELDS[name].must}, as JSON", file)
-        return found
+                self._say(entry, f"{name} = {shown(repr(text))}: must be {FIELDS[name].must}, as JSON")
 
-    def _checked(self, release: LocatedDict, entries: Iterator[_Entry]) -> Iterator[App]:
+    def _checked(self, release: LocatedDict, entries: Iterator[LocatedDict]) -> Iterator[App]:
         """Yield the Mini Programs; note what is wrong with them."""
         lines: dict[str, int] = {}
         for entry in entries:
-            appid = entry.given.pop("appid", None)
+            appid = entry.pop("appid", None)
             if not isinstance(appid, str) or not APPID.fullmatch(appid):
-                text = f"appid = {shown(repr(appid))}: must be {FIELDS['appid'].must}"
-                self._say(entry.lines.get("appid", entry.line), text, entry.file)
+                self._say(entry, f"appid = {shown(repr(appid))}: must be {FIELDS['appid'].must}", "appid")
             elif appid in lines:
-                twice = problem("appid", appid, Text("value_stands_twice", line=lines[appid]))
-                self._say(entry.line, twice, entry.file)
+                self._say(entry, problem("appid", appid, Text("value_stands_twice", line=lines[appid])))
             else:
                 lines[appid] = entry.line
                 self._check_app(release, appid, entry)
-                kept = _OF_ROLLBACK if self._rolls_back else entry.given.keys() - self._fixed.keys()
-                yield App(appid, {name: _plain(each) for name, each in entry.given.items() if name in kept})
+                kept = _OF_ROLLBACK if self._rolls_back else entry.keys() - self._fixed.keys()
+                yield App(appid, {name: _plain(each) for name, each in entry.items() if name in kept})
 
-    def _check_app(self, release: LocatedDict, appid: str, entry: _Entry) -> None:
-        for name in entry.given:
-            if name not in self._fields or entry.given[name] != self._fixed.get(name, entry.given[name]):
-                self._say(entry.lines.get(name, entry.line), self._misplaced(name), entry.file)
+    def _check_app(self, release: LocatedDict, appid: str, entry: LocatedDict) -> None:
+        for name in entry:
+            if name not in self._fields or entry[name] != self._fixed.get(name, entry[name]):
+                self._say(entry, self._misplaced(name), name)
         if self._rolls_back:
-            version = entry.given.get("app_version", "")
+            version = entry.get("app_version", "")
             if isinstance(version, bool) or not re.fullmatch("[0-9]*", str(version)):
                 text = f"app_version = {shown(repr(version))}: must be digits, from WeChat's list of earlier versions"
-                self._say(entry.lines.get("app_version", entry.line), text, entry.file)
+                self._say(entry, text, "app_version")
             return
-        asked = {name: value for name, value in {**release, **entry.given}.items() if name in RELEASE_FIELDS}
+        asked = {name: value for name, value in {**release, **entry}.items() if name in RELEASE_FIELDS}
         asked |= {**self._fixed, "appid": appid}
         # What the platform's list gets is what these need; others do not come to it.
         adds = asked.get("domain_action", FIELDS["domain_action"].default) in ("add", "set")
@@ -324,21 +305,21 @@ class _ManifestReader:
             name = re.split(r"[ .:]", wrong, maxsplit=1)[0]
             is_unquoted = isinstance(asked.get(name), int | float) and name == "user_version"
             said = Text("write_it_in_quotes", problem=wrong) if is_unquoted else wrong
-            if name in entry.given:
-                self._say(entry.lines.get(name, entry.line), said, entry.file)
+            if name in entry:
+                self._say(entry, said, name)
             elif name in self._platform:
-                self._say(self._platform.lines[name], Text("problem_below", place="platform", problem=said))
+                self._say(self._platform, Text("problem_below", place="platform", problem=said), name)
             else:
-                line = release.lines.get(name, release.line)
-                self._say(line, Text("problem_below", place="release", problem=said))
+                self._say(release, Text("problem_below", place="release", problem=said), name)
 
     def _misplaced(self, name: str) -> str:
         if name in self._fixed:
             return problem_at(name, Text("manifest_has", "decided"))
         return _unknown(name, self._fields)
 
-    def _say(self, line: int, text: str, file: str = "") -> None:
-        self.problems[Problem(file or self._file, line, text)] = None
+    def _say(self, where: LocatedDict, text: str, name: str = "") -> None:
+        """Note what is wrong with a mapping, or with one of its fields."""
+        self.problems[Problem(where.file or self._file, where.lines.get(name, where.line), text)] = None
 
 
 def _inside(document: LocatedDict, name: str) -> LocatedDict:

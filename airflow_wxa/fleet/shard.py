@@ -178,7 +178,11 @@ class Shard:
             return None
         deadlines = [self._deadline(app) for app in self._in_audit]
         at = min([*(app.again_at or 0.0 for app in self._later), *deadlines])
-        return Wake(at, tuple(_sheet(app) for app in self._in_audit))
+        sheets = [
+            {"appid": app.appid, "auditid": app.auditid, "seen_by": (app.submitted_at or 0.0) + LAG_SECONDS}
+            for app in self._in_audit
+        ]
+        return Wake(at, tuple(sheets))
 
     def _first_of(self, expedite: Mapping[str, Any]) -> frozenset[int]:
         """Return the positions of the Mini Programs whose reviews are to be expedited: the first of a wave."""
@@ -323,11 +327,7 @@ class Shard:
         taken = await asyncio.to_thread(self.fleets.pass_on, self.run.key, {app.position: values}, self.carrier)
         for each in taken:
             log.info("%s: its submission goes to %s", app.appid, each.appid)
-        await self._take_up(taken, _among(taken))
-
-
-def _among(apps: Iterable[FleetApp]) -> ColumnElement[bool]:
-    return fleet_app.c.position.in_([app.position for app in apps])
+        await self._take_up(taken, fleet_app.c.position.in_([each.position for each in taken]))
 
 
 def _time_audit(app: FleetApp, outcome: str) -> None:
@@ -339,9 +339,3 @@ def _time_audit(app: FleetApp, outcome: str) -> None:
 def _may_have_submitted(error: WxaError) -> bool:
     """Tell whether a submission of the quota may be spent although the step did not see it."""
     return error.retryable and error.endpoint == "submit_audit"
-
-
-def _sheet(app: FleetApp) -> dict[str, Any]:
-    """Return a sheet to wait for."""
-    seen_by = (app.submitted_at or 0.0) + LAG_SECONDS
-    return {"appid": app.appid, "auditid": app.auditid, "seen_by": seen_by}
