@@ -31,11 +31,7 @@ _numbers = count()
 
 @dataclass(slots=True)
 class Scheduled:
-    """One run.
-
-    :param triggered_by: the user who triggered it.
-    :param errors: task id → why it failed, the latest time.
-    """
+    """One run, with what :class:`~tests.dags.stepwise.Stepwise` says of each method."""
 
     params: Mapping[str, Any]
     triggered_by: str = "lin"
@@ -67,10 +63,6 @@ class Scheduled:
             )
 
     def go_on(self, *, until: str | None = None) -> str:
-        """Run what can run, and return the state of the run.
-
-        :param until: stop before this task runs; everything that does not wait for it may have run.
-        """
         with create_session() as session:
             run = self._run(session)
             run.state = DagRunState.RUNNING
@@ -86,19 +78,16 @@ class Scheduled:
             return str(run.state)
 
     def be_answered(self, choice: str) -> None:
-        """Let somebody answer the question that this run waits with."""
         with create_session() as session:
             asked = self._run(session).get_task_instance("approve_release", session=session)
             assert asked is not None
             _answer_question(asked, choice, session)
 
     def clear(self, task_id: str, *, downstream: bool = True) -> None:
-        """Press Clear, with the tasks behind it, as the button proposes."""
         behind = self._dag.task_dict[task_id].get_flat_relative_ids(upstream=False) if downstream else set()
         self._scheduled.clear(run_id=self.run_id, task_ids=[task_id, *behind])
 
     def mark(self, task_id: str, state: str) -> None:
-        """Press Mark success or Mark failed."""
         with create_session() as session:
             self._scheduled.set_task_instance_state(
                 task_id=task_id, run_id=self.run_id, state=TaskInstanceState(state), session=session
@@ -106,12 +95,10 @@ class Scheduled:
 
     @property
     def states(self) -> dict[str, str]:
-        """Task id → state; ``None`` for one that has not run."""
         with create_session() as session:
             return {ti.task_id: str(ti.state) for ti in self._run(session).get_task_instances(session=session)}
 
     def xcom(self, task_id: str) -> Any:
-        """Return what a task returned, the latest time."""
         with create_session() as session:
             return self._run(session).get_task_instance(task_id, session=session).xcom_pull(task_ids=task_id)
 

@@ -29,7 +29,6 @@ def shop(shop: Shop) -> Shop:
 
 
 def gone_on(run: Stepwise) -> Stepwise:
-    """Return a run that went on to its end."""
     assert run.go_on() == "success", run.errors
     return run
 

@@ -184,7 +184,6 @@ def cleared(run: Stepwise | Scheduled) -> None:
 
 
 def marked(run: Stepwise | Scheduled) -> None:
-    """Mark tasks, and go on."""
     run.go_on(until="wait_for_audit")
     run.mark("wait_for_audit", "failed")
     run.go_on()

@@ -82,7 +82,6 @@ Arrange = Callable[[Shop], object]
 
 @pytest.fixture
 def shop(wxa_default: RunningSandbox) -> Shop:
-    """Return the Mini Program of ``wxa_world``."""
     return Shop(wxa_default)
 
 
@@ -91,7 +90,6 @@ def nothing(shop: Shop) -> None:
 
 
 def empty_list(shop: Shop) -> None:
-    """Let the platform have registered no host."""
     shop.list_hosts()
 
 
@@ -115,7 +113,6 @@ class Ended(Protocol):
 
 
 def succeeded(run: Walk) -> Walk:
-    """Return a walk that must have succeeded."""
     assert run.state == "success", run.errors
     return run
 

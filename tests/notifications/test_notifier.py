@@ -60,10 +60,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
-def approval() -> ApprovalOperator:
-    return ApprovalOperator(task_id="approve_release", subject=f"Release {APPID}?")
-
-
+approve_release = ApprovalOperator(task_id="approve_release", subject=f"Release {APPID}?")
+wait_for_audit = WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid="7")
 #: As Airflow tells a deadline's callback, and one of a DAG where no task instance is left.
 LATE: Any = {
     "dag_run": {"dag_id": "wxa_release", "dag_run_id": "spring", "conf": {"appid": APPID}},
@@ -71,10 +69,6 @@ LATE: Any = {
 }
 MINIMAL: Any = {"dag": DAG("wxa_release", schedule=None), "run_id": "spring", "reason": "task_failure"}
 KILLED: Any = {"state": None}
-
-
-def sensor() -> WxaAuditSensor:
-    return WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid="7")
 
 
 def task(task_id: str, task_type: str = "") -> Any:
@@ -90,8 +84,8 @@ def ended(outcome: str) -> dict[str, str]:
     return {"outcome": outcome, "appid": APPID, "auditid": "7", "reason": HOSTILE}
 
 
-APPROVED = context(sensor(), returned=ended("approved"))
-REJECTED = context(sensor(), returned=ended("rejected"), exception=ValueError("rejected"))
+APPROVED = context(wait_for_audit, returned=ended("approved"))
+REJECTED = context(wait_for_audit, returned=ended("rejected"), exception=ValueError("rejected"))
 REFUSED = failed("commit_code", ValueError("refused"))
 
 
@@ -111,7 +105,7 @@ def titled(event: str) -> str:
     [
         (APPROVED, "audit_ended"),
         (REJECTED, "audit_ended"),
-        (context(sensor(), exception=ValueError("lost")), "run_stopped"),
+        (context(wait_for_audit, exception=ValueError("lost")), "run_stopped"),
         (REFUSED, "run_stopped"),
         (failed("canary_gate", ValueError("3 of 10 failed")), "gate_closed"),
         (context(task("early_gate")), "wave_ended"),
@@ -119,37 +113,29 @@ def titled(event: str) -> str:
         (failed("fleet_result", ValueError("rest: 3 of 10 failed")), "run_stopped"),
         (context(reason="task_failure"), "run_stopped"),
         (MINIMAL, "run_stopped"),
-        (context(approval(), ti=KILLED, reason="timed_out"), "run_stopped"),
-        (context(sensor(), returned=ended("approved"), ti=KILLED, reason="task_failure"), "run_stopped"),
+        (context(approve_release, ti=KILLED, reason="timed_out"), "run_stopped"),
+        (context(wait_for_audit, returned=ended("approved"), ti=KILLED, reason="task_failure"), "run_stopped"),
         (context(task("commit_code"), ti={"map_index": 3}, reason="task_failure"), "run_stopped"),
         (failed("commit_code"), "run_stopped"),
-        (context(approval(), ti=KILLED), "run_stopped"),
-        (context(approval(), ti={"state": TaskInstanceState.FAILED}), "run_stopped"),
+        (context(approve_release, ti=KILLED), "run_stopped"),
+        (context(approve_release, ti={"state": TaskInstanceState.FAILED}), "run_stopped"),
         (failed("early_gate"), "gate_closed"),
-        (context(approval(), ti={"state": "running"}), "approval_wanted"),
+        (context(approve_release, ti={"state": "running"}), "approval_wanted"),
         (LATE, "deadline_missed"),
+        (context(task("commit_code")), None),
+        (context(task("domain_gate")), None),
+        (context(wait_for_audit, returned=ended("auditing")), None),
+        (context(approve_release, returned={"chosen_options": ["Approve"]}), None),
+        (context(task("commit_code"), ti={"map_index": 3}), None),
+        (context(task("release_canary", "WxaFleetShardOperator"), ti={"map_index": 3}, exception=ValueError()), None),
+        (context(approve_release, reason="success"), None),
     ],
 )
-def test_what_people_wait_for_is_said(told: Any, event: str) -> None:
-    ((name, title, _),) = said(told)
-    assert name == event
-    assert title == f"{titled(event)}: wxa_release spring"
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        context(task("commit_code")),
-        context(task("domain_gate")),
-        context(sensor(), returned=ended("auditing")),
-        context(approval(), returned={"chosen_options": ["Approve"]}),
-        context(task("commit_code"), ti={"map_index": 3}),
-        context(task("release_canary", "WxaFleetShardOperator"), ti={"map_index": 3}, exception=ValueError("a shard")),
-        context(approval(), reason="success"),
-    ],
-)
-def test_nothing_else_is_said(told: Any, caplog: pytest.LogCaptureFixture) -> None:
-    assert said(told) == []
+def test_what_people_wait_for_is_said_and_nothing_else(
+    told: Any, event: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [[event, f"{titled(event)}: wxa_release spring"]] if event else []
+    assert [[name, title] for name, title, _ in said(told)] == wanted
     assert "nobody was told" not in caplog.text
 
 
@@ -185,8 +171,8 @@ OURS = WxaSpecError("no", ["field"], next_step="mend the field", source="docs")
         (failed("commit_code", ValueError()), "ValueError"),
         (failed("commit_code", OURS), "mend the field"),
         (failed("early_gate"), "ended without a word\nmend what the failed task's log names"),
-        (context(approval(), ti={"state": "running"}), "answer it under Required Actions"),
-        (context(sensor(), reason="timed_out", ti=KILLED), "timed_out\nmend what the failed task's log names"),
+        (context(approve_release, ti={"state": "running"}), "answer it under Required Actions"),
+        (context(wait_for_audit, reason="timed_out", ti=KILLED), "timed_out\nmend what the failed task's log names"),
         (LATE, "not done at 2026-11-30T00:00:00Z\nsee on the run's page"),
     ],
 )
@@ -214,7 +200,7 @@ def test_a_deadline_is_told_in_the_triggerer(kept: Kept) -> None:
 
     asyncio.run(run())
     ((event, title, _),) = (each.split("|", 2) for each in kept.sent)
-    assert (event, title) == ("deadline_missed", f"{titled('deadline_missed')}: wxa_release spring")
+    assert (event, title) == ("deadline_missed", f"{titled(event)}: wxa_release spring")
 
 
 @pytest.mark.parametrize("told", [REFUSED, LATE])
