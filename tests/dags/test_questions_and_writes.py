@@ -16,23 +16,30 @@ from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import PLAIN, run_dag
-from tests.dags.worlds import ORIGIN, Shop, failure, succeeded
+from tests.dags.test_release_roads import has
+from tests.dags.worlds import Arrange, Shop, failure, nothing, succeeded
+
+OTHER: Final = "something else was approved"
+FORGED: Final = "an XCom that the question or the write may read is forged"
 
 
 class Asking(NamedTuple):
     """A DAG that asks.
 
-    :param changes: change between question and write → why the task that writes fails; ``""``: it writes.
+    :param changes: what happens between question and write, why the task that writes fails; ``""``: it writes.
     """
 
     factory: Callable[[], Any]
     conf: dict[str, Any]
     asker: str
     writer: str
-    changes: dict[str, str]
+    changes: dict[str, tuple[Arrange, str]]
 
 
-OTHER: Final = "something else was approved"
+def online(shop: Shop) -> None:
+    shop.put_online("9.9")
+
+
 DAGS: Final = {
     "wxa_release": Asking(
         release_dag,
@@ -40,12 +47,12 @@ DAGS: Final = {
         "approve_release",
         "release",
         {
-            "nothing": "",
-            "online": "approve_release approved, online ",
-            "own list": "approve_release approved, configured ",
-            "platform list": "not on the platform list",
-            "sheet": "sheet",
-            "xcom": OTHER,
+            "nothing": (nothing, ""),
+            "online": (online, "approve_release approved, online "),
+            "own list": (has("https://other.example.com"), "approve_release approved, configured "),
+            "platform list": (lambda shop: shop.list_hosts("other.example.net"), "not on the platform list"),
+            "sheet": (lambda shop: setattr(shop.account.sheets[-1], "user_desc", "theirs"), "sheet"),
+            FORGED: (nothing, OTHER),
         },
     ),
     "wxa_rollback": Asking(
@@ -53,36 +60,26 @@ DAGS: Final = {
         {"appid": APPID},
         "approve_rollback",
         "rollback",
-        {"nothing": "", "online": "rollback stopped", "history": OTHER, "xcom": OTHER},
+        {
+            "nothing": (nothing, ""),
+            "online": (online, "rollback stopped"),
+            "history": (lambda shop: shop.account.versions[0].update({"user_desc": "another"}), OTHER),
+            FORGED: (nothing, OTHER),
+        },
     ),
     "wxa_platform_domains": Asking(
         platform_domains_dag,
         {"hosts": ["new.example.org"]},
         "approve_change",
         "modify_platform_domains",
-        # The platform's list is changed by its params alone: an XCom of its tasks changes nothing.
-        {"nothing": "", "testing": OTHER, "published": OTHER, "xcom": ""},
+        {
+            "nothing": (nothing, ""),
+            "testing": (lambda shop: shop.platform.testing.append("t.example.net"), OTHER),
+            "published": (lambda shop: setattr(shop.platform, "published", ["p.example.net"]), OTHER),
+            FORGED: (nothing, ""),  # the list is changed by the params alone
+        },
     ),
 }
-
-
-def disturb(change: str, shop: Shop) -> None:
-    """Change something at WeChat."""
-    match change:
-        case "online":
-            shop.put_online("9.9")
-        case "own list":
-            shop.account.third_webviewdomain = [ORIGIN, "https://other.example.com"]
-        case "platform list":
-            shop.list_hosts("other.example.net")
-        case "sheet":
-            shop.account.sheets[-1].user_desc = "theirs"
-        case "history":
-            shop.account.versions[0] |= {"user_desc": "another"}
-        case "testing":
-            shop.platform.testing = [*shop.platform.testing, "t.example.net"]
-        case "published":
-            shop.platform.published = ["p.example.net"]
 
 
 def forge(context: Any) -> None:
@@ -145,12 +142,12 @@ def asking(request: pytest.FixtureRequest, shop: Shop) -> Asking:
     indirect=["asking"],
 )
 def test_wechat_is_sent_what_was_shown_or_nothing(shop: Shop, asking: Asking, change: str) -> None:
-    dag, before, said = asking.factory(), dict[str, Any](), asking.changes[change]
+    dag, before, (disturb, said) = asking.factory(), dict[str, Any](), asking.changes[change]
 
     def between(context: Any, _decision: Any) -> None:
-        if change == "xcom":
+        if change == FORGED:
             forge(context)
-        disturb(change, shop)
+        disturb(shop)
         before.update(found(shop))
 
     dag.get_task(asking.asker)._post_execute_hook = between
