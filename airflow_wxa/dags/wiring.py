@@ -20,7 +20,7 @@ from airflow_wxa.dags.given import Given, Overrides, Values
 from airflow_wxa.errors import WxaSpecError, problem_at
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators.human_input import skip_tasks
-from airflow_wxa.release.dag import failing_at_once, refuse_given
+from airflow_wxa.release.dag import failing_at_once, params_of, refuse_given
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, language, speaking
 
@@ -143,6 +143,15 @@ class SkipUnasked:
 
 
 APPROVAL: Final = OnlyWhen("approval", is_approval_wanted)
+
+
+def asking(operator: type[Any], task_id: str, asked_for: OnlyWhen = APPROVAL, **more: Any) -> Any:
+    """Build the task that asks, for as long as it takes to answer; who may answer is told by the params.
+
+    :param more: fields that are no params, or have another value.
+    """
+    fields = params_of(operator, approval_timeout_hours=None, **more)
+    return operator(task_id=task_id, pre_execute=asked_for, **fields)
 
 
 def platform_conn_id(context: Context) -> str:

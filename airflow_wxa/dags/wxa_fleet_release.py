@@ -22,7 +22,7 @@ from airflow_wxa.dags.fleet_tasks import (
     summarize,
 )
 from airflow_wxa.dags.given import Values
-from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, dag_factory, read_help
+from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, asking, dag_factory, read_help
 from airflow_wxa.errors import problem_at
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
@@ -30,7 +30,7 @@ from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator, WxaApproveWaveOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator, WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import fleet_run
-from airflow_wxa.release.dag import form_of, form_param, params_of, refuse_given, release_params
+from airflow_wxa.release.dag import form_of, form_param, refuse_given, release_params
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 
@@ -93,11 +93,7 @@ def _build(release_fixed: Mapping[str, Any], checks: Mapping[str, Callable[[], o
     :param checks: by wave.
     """
     first = load_manifest(release_fixed)
-    approve_plan = WxaApprovePlanOperator(
-        task_id="approve_plan",
-        pre_execute=APPROVAL,
-        **params_of(WxaApprovePlanOperator, approval_timeout_hours=None),
-    )
+    approve_plan = asking(WxaApprovePlanOperator, "approve_plan")
     platform_list = check_platform_list()
     register = register_platform_domains()
     later = plan_release.override(post_execute=SkipUnasked(_ASKED))()
@@ -152,15 +148,9 @@ def mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
     ).expand(shard=shards)
 
 
-def _approval(wave: str, trigger_rule: str) -> WxaApproveWaveOperator:
+def _approval(wave: str, trigger_rule: str) -> Any:
     task_id = f"approve_{wave}"
-    return WxaApproveWaveOperator(
-        task_id=task_id,
-        wave=wave,
-        trigger_rule=trigger_rule,
-        pre_execute=_ASKED[task_id],
-        **params_of(WxaApproveWaveOperator, approval_timeout_hours=None),
-    )
+    return asking(WxaApproveWaveOperator, task_id, _ASKED[task_id], wave=wave, trigger_rule=trigger_rule)
 
 
 def _gate(wave: str, release: MappedOperator, build_checks: Callable[[], object] | None) -> WxaWaveGateOperator:

@@ -11,7 +11,7 @@ from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.dags.fleet_tasks import at_work, fleet_result, keep_fleet, plan_fleet, summarize
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, asking, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
 from airflow_wxa.errors import problem, problem_at
 from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
@@ -24,7 +24,7 @@ from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
 from airflow_wxa.operators.fleet import WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import shards_of
 from airflow_wxa.release import FIELDS, ReleaseSpec, refuse
-from airflow_wxa.release.dag import failing_at_once, form_of, form_param, params_of
+from airflow_wxa.release.dag import failing_at_once, form_of, form_param
 from airflow_wxa.steps import Step
 from airflow_wxa.store.fleets import ROLLBACK, FleetApp
 from airflow_wxa.texts import Text
@@ -129,11 +129,7 @@ def _params() -> dict[str, Param]:
 def fleet_rollback_dag() -> None:
     """Build the DAG that rolls many Mini Programs back."""
     planned = plan_rollback.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()
-    approve_plan = WxaApproveFleetRollbackOperator(
-        task_id="approve_plan",
-        pre_execute=APPROVAL,
-        **params_of(WxaApproveFleetRollbackOperator, approval_timeout_hours=None),
-    )
+    approve_plan = asking(WxaApproveFleetRollbackOperator, "approve_plan")
     rollback_canary = mapped("rollback_canary", planned, "none_failed_min_one_success")
     canary_gate = WxaWaveGateOperator(
         task_id="canary_gate",

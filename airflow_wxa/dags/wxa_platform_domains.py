@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, asking, dag_factory
 from airflow_wxa.operators import (
     WxaApprovePlatformDomainOperator,
     WxaChangePlatformDomainOperator,
@@ -33,21 +33,15 @@ def _params() -> dict[str, Param]:
 @dag_factory(_params, tag="domains")
 def platform_domains_dag() -> None:
     """Build the DAG that changes the platform's list."""
-    change: dict[str, Any] = {
-        "action": param("action"),
-        "hosts": param("hosts"),
-        "platform_conn_id": param("platform_conn_id"),
-    }
+    change: dict[str, Any] = {name: param(name) for name in ("action", "hosts", "platform_conn_id")}
     read_platform_domains = WxaReadPlatformDomainOperator(
         task_id="read_platform_domains", post_execute=SkipUnasked({"approve_change": APPROVAL}), **change
     )
-    approve_change = WxaApprovePlatformDomainOperator(
-        task_id="approve_change",
+    approve_change = asking(
+        WxaApprovePlatformDomainOperator,
+        "approve_change",
         read=rendered(lambda context: context["ti"].xcom_pull(task_ids="read_platform_domains")),
-        approvers=param("approvers"),
-        approver_must_differ=param("approver_must_differ"),
         wxa_conn_id=param("platform_conn_id"),
-        pre_execute=APPROVAL,
     )
     modify_platform_domains = WxaChangePlatformDomainOperator(
         task_id="modify_platform_domains",

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Context, Param
 
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, asking, dag_factory
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
@@ -16,7 +16,7 @@ from airflow_wxa.operators import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
-from airflow_wxa.release.dag import form_of, form_param, param, rendered
+from airflow_wxa.release.dag import form_of, form_param, param, params_of, rendered
 
 
 def _params() -> dict[str, Param]:
@@ -43,20 +43,12 @@ def rollback_dag() -> None:
     }
     list_versions = WxaListVersionsOperator(
         task_id="list_versions",
-        appid=param("appid"),
-        app_version=param("app_version"),
-        on_lost_domains=rendered(_on_lost_domains),
-        wxa_conn_id=param("wxa_conn_id"),
         post_execute=SkipUnasked({"approve_rollback": APPROVAL}),
+        **params_of(
+            WxaListVersionsOperator, app_version=param("app_version"), on_lost_domains=rendered(_on_lost_domains)
+        ),
     )
-    approve_rollback = WxaApproveRollbackOperator(
-        task_id="approve_rollback",
-        appid=param("appid"),
-        approvers=param("approvers"),
-        approver_must_differ=param("approver_must_differ"),
-        pre_execute=APPROVAL,
-        **planned,
-    )
+    approve_rollback = asking(WxaApproveRollbackOperator, "approve_rollback", **planned)
     rollback = WxaRollbackOperator(
         task_id="rollback", approval_task_id="approve_rollback", trigger_rule="none_failed_min_one_success", **planned
     )
