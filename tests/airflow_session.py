@@ -262,11 +262,12 @@ def calls(journal: list[Entry], *paths: str) -> list[Entry]:
     return [entry for entry in journal if entry.path in paths]
 
 
-def connection(host: str, **changes: Any) -> str:
+def connection(host: str, login: str = "", **changes: Any) -> str:
     """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
 
+    :param login: ``component_appid``.
     :param changes: fields of ``extra``; ``None`` leaves one out.
     """
     extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
     kept = {name: value for name, value in extra.items() if value is not None}
-    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})
+    return json.dumps({"conn_type": "wxa", "host": host, "login": login, "extra": kept})

@@ -21,9 +21,9 @@ from airflow_wxa.hooks import files, recorder
 from airflow_wxa.hooks.approvals import refusal
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, World, serve
+from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World, serve
 from airflow_wxa.sandbox.platforms import Draft, Template
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID, one_merchant
 from airflow_wxa.steps import Approved, RollbackPlan, roll_back
 from airflow_wxa.steps.offline import OFFLINE
 from docs.generate.pages import described, operator_of
@@ -120,23 +120,16 @@ def approval_of(act: type[Act], fields: Mapping[str, Any]) -> Any:
 
 def world() -> World:
     """Return a platform, and a Mini Program that has versions to go back to; reviewers approve at once."""
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        testing=["example.com"],
-        published=["example.com"],
-        server_testing=["example.com"],
-        server_published=["example.com"],
-        templates=[Template(template_id=48)],
-        drafts=[Draft(draft_id=3, user_version="2.0.0")],
-        speedup_rest=1,
-    )
-    account = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, authorizer_access_token=MERCHANT_TOKEN)
+    made = one_merchant()
+    platform, account = made.platforms[0], made.mini_programs[0]
+    platform.server_testing, platform.server_published = ["example.com"], ["example.com"]
+    platform.templates, platform.drafts = [Template(template_id=48)], [Draft(draft_id=3, user_version="2.0.0")]
+    platform.speedup_rest = 1
     account.granted_sets = {18, 30}
     account.scan_polls, account.audit = 0, AuditPlan(polls=10**6)
     account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
     account.versions = [{"app_version": 1, "user_version": "1.2.0", "user_desc": "", "commit_time": 1}]
-    return World(platforms=[platform], mini_programs=[account], templates=[Template(template_id=47)])
+    return made
 
 
 def prepared(running: RunningSandbox, before: Sequence[str]) -> dict[str, Any]:
@@ -210,8 +203,9 @@ def plain(outcome: Any) -> Any:
     return {name: value for name, value in said.items() if not name.endswith("_time")}
 
 
-def test_the_table_holds_every_act() -> None:
+def test_the_table_holds_every_act_and_each_names_writes_of_the_catalogue() -> None:
     assert set(CASES) == set(all_acts())
+    assert [name for act in CASES for name in act.writes if not CATALOGUE[name].writes] == []
 
 
 @pytest.mark.parametrize("act", CASES)
@@ -278,10 +272,6 @@ def test_each_door_refuses_the_same_before_it_sends_anything(
             assert isinstance(refused.value, AirflowFailException)
             assert [each.partition(" = ")[0] for each in refused.value.problems] == list(act.reads), (act, door)
     assert wxa_default.journal == []
-
-
-def test_what_an_act_writes_to_is_a_write_of_the_catalogue() -> None:
-    assert [name for act in CASES for name in act.writes if not CATALOGUE[name].writes] == []
 
 
 @pytest.mark.parametrize("act", [each for each in CASES if issubclass(each, _Plain)])

@@ -7,12 +7,10 @@ import pytest
 
 from airflow_wxa.access import TokenServer
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.sandbox import Fault, RunningSandbox
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import privacy_scan
+from airflow_wxa.sandbox import RunningSandbox
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import connection
 
 CANARY = "canary-in-the-connection"
@@ -26,9 +24,9 @@ def airflow(airflow_database: None) -> None:
 
 def test_testing_a_connection_asks_no_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TokenServer, "token", lambda *_: pytest.fail("the token server was asked"))
-    token_url = {"token_url": "https://tokens.example.com/t"}
-    none = {"authorizer_access_tokens": None, "component_access_token": None}
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection("", **token_url, **none))
+    none: dict[str, Any] = {"authorizer_access_tokens": None, "component_access_token": None}
+    of_server = connection("", token_url="https://tokens.example.com/t", **none)
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", of_server)
     worked, said = WxaHook().test_connection()
     assert worked
     assert "token server is not asked here" in said
@@ -43,14 +41,6 @@ def test_a_connection_given_as_uri_works(wxa_sandbox: RunningSandbox, monkeypatc
     assert [entry.appid for entry in wxa_sandbox.journal] == [APPID]
 
 
-def test_a_call_takes_the_token_of_its_own_appid_or_none(wxa_default: RunningSandbox) -> None:
-    with WxaHook().get_conn() as client:
-        assert client.send(modify_wxa_jump_domain("get")).errcode == 0
-        with pytest.raises(WxaSpecError, match=r"(?s)authorizer_access_tokens\['wx00000000000000ff'\] is missing"):
-            client.send(getversioninfo("wx00000000000000ff"))
-    assert len(wxa_default.journal) == 1
-
-
 def test_the_async_client_reads_the_same_connection(wxa_default: RunningSandbox) -> None:
     async def looked() -> str:
         async with await WxaHook().aget_conn() as client:
@@ -58,11 +48,6 @@ def test_the_async_client_reads_the_same_connection(wxa_default: RunningSandbox)
             return reply.errmsg
 
     assert asyncio.run(looked()) == "ok"
-
-
-def test_a_step_runs_with_a_client_of_its_own(wxa_default: RunningSandbox) -> None:
-    wxa_default.add_fault(Fault(path="/wxa/security/get_code_privacy_info", kind="errcode_before", errcode=61039))
-    assert WxaHook().run(privacy_scan(APPID)).outcome == "scanning"
 
 
 def test_a_connection_that_does_not_exist_is_named() -> None:
@@ -122,10 +107,3 @@ def test_testing_a_connection_says_what_does_not_work(
 ) -> None:
     works, text = said_of(wxa_sandbox, monkeypatch, changes)
     assert (works, said in text, CANARY in text) == (False, True, False)
-
-
-def test_a_hook_and_its_connection_show_no_token(wxa_default: RunningSandbox) -> None:
-    read = WxaHook().read()
-    shown = f"{read!r} {read.fixed!r} {vars(WxaHook())} {read.egress!r} {read.tokens!r}"
-    assert MERCHANT_TOKEN not in shown
-    assert PLATFORM_TOKEN not in shown

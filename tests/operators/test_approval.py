@@ -250,17 +250,6 @@ def test_an_approval_is_returned_and_stands_in_the_ledger_with_who_when_and_why(
     assert (entry.endpoint, entry.result, entry.after) == ("approve_release", "ok", decision)
 
 
-def test_of_a_mapped_approval_each_answer_is_about_its_own_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = ("1.4.0", "1.5.0")
-    of_index = [TaskRef("wxa_release", "manual__1", "approve_release", index, 1, "lin") for index in (0, 1)]
-    for user_version, task in zip(versions, of_index, strict=True):
-        monkeypatch.setattr("airflow_wxa.operators.approval.current_task", lambda task=task: task)
-        asked(operator(user_version=user_version))
-    monkeypatch.setattr("airflow_wxa.operators.approval.current_task", lambda: of_index[0])
-    decision = operator(user_version=versions[0]).execute_complete(context(), answer())
-    assert (decision["user_version"], decision["outcome"]) == ("1.4.0", "approved")
-
-
 def test_a_rejection_is_kept_before_it_skips_what_follows() -> None:
     running = context()
     answered(operator(), answer("Reject", comment="the pay page is broken"), running)

@@ -34,8 +34,7 @@ def sandbox(account: MiniProgram, wxa_default: RunningSandbox, monkeypatch: pyte
     fields = frozenset({"wechatid"})
     new = Endpoint(path=NEW, method="POST", account=MiniProgram, handle=lambda *_: ok(), fields=fields)
     monkeypatch.setitem(ENDPOINTS, NEW, new)
-    with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", with_login)
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, COMPONENT_APPID))
     return wxa_default
 
 

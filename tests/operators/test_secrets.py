@@ -57,7 +57,7 @@ ECHOES: dict[str, dict[str, Any]] = {
 def test_no_task_repeats_a_token_that_it_was_answered(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], echo: str
 ) -> None:
-    tokens = {"authorizer_access_tokens": {APPID: CANARY}, "component_access_token": CANARY_PLATFORM}
+    tokens: dict[str, Any] = {"authorizer_access_tokens": {APPID: CANARY}, "component_access_token": CANARY_PLATFORM}
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(elsewhere.url, **tokens))
     elsewhere.answers(200, json.dumps(ECHOES[echo]).encode())
     said, loggers = list[str](), Loggers()

@@ -28,17 +28,14 @@ def watch(poll_seconds: float = 0.01) -> WxaAuditChangeTrigger:
     return WxaAuditChangeTrigger(appid=APPID, wxa_conn_id="wxa_default", poll_seconds=poll_seconds)
 
 
-class Kept:
+class Kept(dict[str, Any]):
     """The state of an asset."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
     async def aget(self, key: str) -> Any:
-        return self.values.get(key)
+        return self.get(key)
 
     async def aset(self, key: str, value: Any) -> None:
-        self.values[key] = value
+        self[key] = value
 
 
 def told(trigger: WxaAuditChangeTrigger, *steps: Any, within: float = 20) -> list[str]:
@@ -96,13 +93,12 @@ def test_what_a_replica_that_lags_shows_is_no_change(account: MiniProgram, wecha
 
 
 def test_a_change_while_nobody_watched_is_told_afterwards(account: MiniProgram, wechat: RunningSandbox) -> None:
-    first, second = watch(), watch()
-    kept = Kept()
+    first, second, kept = watch(), watch(), Kept()
     first.asset_state_store = second.asset_state_store = kept
     assert told(first, looked(wechat)) == []
     account.sheets = [sheet(1, Stage.REJECTED)]
     assert told(second, looked(wechat)) == ["rejected"]
-    assert kept.values["audit_seen"]["status"] == "rejected"
+    assert kept["audit_seen"]["status"] == "rejected"
 
 
 @pytest.mark.parametrize("loose", [Looseness(), Looseness.everything(undo_of_nothing=False)])

@@ -4,7 +4,10 @@ import asyncio
 import json
 import logging
 import os
+import random
 import time
+from datetime import timedelta
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from airflow_wxa.sandbox import Fault, RunningSandbox, World
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.store import LoggedPush, Store
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
-from airflow_wxa.triggers.polling import ThrottledLog, _Waits
+from airflow_wxa.triggers.polling import ThrottledLog, _Waits, backoff, clock
 from airflow_wxa.triggers.sharing import shared_connection
 from tests.airflow_session import connection
 from tests.tables import each_row
@@ -36,6 +39,7 @@ from tests.triggers.waiting import (
 
 pytestmark = pytest.mark.usefixtures("wechat")
 APPID = APPIDS[0]
+LONGEST = WxaAuditTrigger.longest_pause
 
 
 @each_row("result, polls", [("approved", 3), ("withdrawn", 3), ("delayed_then_rejected", 5)])
@@ -151,32 +155,19 @@ def test_a_connection_that_cannot_be_used_here_ends_the_wait_with_its_cause(
     assert "token-of-" not in json.dumps(told)
 
 
-async def changed(
-    trigger: WxaAuditTrigger, seconds: float, monkeypatch: pytest.MonkeyPatch, **to: str
-) -> dict[str, Any]:
-    """Return what a wait tells during which the Connection is changed; without ``to`` it is taken away."""
-    wait = asyncio.create_task(event_of(trigger))
-    await asyncio.sleep(seconds)
-    monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT", raising=False)
-    for name, value in to.items():
-        monkeypatch.setenv(name, value)
-    return await wait
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_connection_that_is_spoilt_meanwhile_ends_the_wait_too(
-    wechat: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert asyncio.run(changed(waiting_on(APPID, poll_seconds=0.05), 0.3, monkeypatch))["status"] == "unusable"
-    assert looks(wechat)
-
-
 def test_a_connection_that_comes_back_ends_no_wait(wxa_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_FAILED_SECONDS", 0.05)
     decide(wxa_world, {APPID: Stage.APPROVED})
-    right = {"AIRFLOW_CONN_WXA_DEFAULT": os.environ["AIRFLOW_CONN_WXA_DEFAULT"]}
+    right = os.environ["AIRFLOW_CONN_WXA_DEFAULT"]
     monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
-    assert asyncio.run(changed(waiting_on(APPID), 0.2, monkeypatch, **right))["status"] == "final"
+
+    async def comes_back() -> dict[str, Any]:
+        wait = asyncio.create_task(event_of(waiting_on(APPID)))
+        await asyncio.sleep(0.2)
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", right)
+        return await wait
+
+    assert asyncio.run(comes_back())["status"] == "final"
 
 
 @each_row(
@@ -274,13 +265,6 @@ def test_the_log_says_which_sheet_and_when_it_looks_next(monkeypatch: pytest.Mon
     assert told[1].startswith(f"sheet {AUDITID} of {APPID}: auditing; next look at 20")
 
 
-def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=45011, times=1000))
-    event(waiting_on(APPID, seconds=0.3))
-    assert looks(wechat) > 2
-    assert capsys.readouterr().out.count(f"sheet {AUDITID} of {APPID}: get_auditstatus") == 1
-
-
 def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
     logged: list[str] = []
     throttled = ThrottledLog(lambda _level, text: logged.append(text))
@@ -289,3 +273,34 @@ def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
     for more in ("; next look at one", "; next look at two"):
         throttled.log(logging.INFO, "approved", more)
     assert logged == ["auditing", "delayed", "approved; next look at one"]
+
+
+# Pauses -----------------------------------------------------------------------------------------------------------
+
+
+def longest_pauses(first: float, longest: float, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return what pauses may be at most, one after the other."""
+    monkeypatch.setattr(random, "uniform", lambda _shortest, most: most)
+    return list(islice(backoff(first, longest), 12))
+
+
+def test_pauses_grow_by_half_to_a_quarter_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = longest_pauses(60, LONGEST, monkeypatch)
+    assert (pauses[:4], pauses[-1], LONGEST) == ([60, 90, 135, 202.5], 900, 900)
+    for first, longest in ((60, 0), (3600, LONGEST)):  # that begin at their longest stay
+        assert set(longest_pauses(first, longest, monkeypatch)) == {first}
+
+
+def test_no_pause_but_the_first_is_much_shorter_than_its_interval() -> None:
+    assert all(45 <= pause <= 60 for pause in islice(backoff(60, 60), 1, 1000))
+
+
+def test_thousands_that_start_at_once_spread_over_the_whole_interval() -> None:
+    firsts = sorted(next(backoff(60, LONGEST)) for _ in range(2000))
+    assert firsts[0] < 1
+    assert firsts[-1] > 59
+    assert max(later - earlier for earlier, later in pairwise(firsts)) < 1
+
+
+def test_a_wait_without_end_is_shown_as_a_time() -> None:
+    assert clock(timedelta.max.total_seconds()) == "9999-12-31 23:59:59 UTC"

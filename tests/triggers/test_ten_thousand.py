@@ -59,8 +59,7 @@ def test_ten_thousand_sheets_hold_no_other_trigger_up(monkeypatch: pytest.Monkey
             return found
 
     found = asyncio.run(blocked())
-    print("".join(f"\n{name:10} {seconds * 1000:5.1f} ms of CPU" for name, seconds in found.items()))
-    assert max(found.values()) < MAX_BLOCKED_SECONDS
+    assert max(found.values()) < MAX_BLOCKED_SECONDS, found
 
 
 async def seen(appid: str, looked: list[str]) -> str:

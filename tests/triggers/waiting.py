@@ -1,7 +1,6 @@
 """Three Mini Programs with a sheet in audit each, the store that pushes come to, and triggers that wait for them."""
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, one_merchant
 from airflow_wxa.store import NewPush, Store
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
+from tests.airflow_session import connection
 
 APPIDS = [f"wx00000000000001{number:02d}" for number in range(3)]
 AUDITID = 400000007
@@ -52,16 +52,12 @@ def wxa_world() -> World:
     return world
 
 
-def connected(url: str) -> str:
-    """Return a Connection that names the platform and holds the three tokens."""
-    extra = {"authorizer_access_tokens": {appid: f"token-of-{appid}" for appid in APPIDS}}
-    return json.dumps({"conn_type": "wxa", "host": url, "login": COMPONENT_APPID, "extra": extra})
-
-
 @pytest.fixture
 def wechat(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """Serve the world behind that Connection; the store is asked for pushes often."""
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connected(wxa_default.url))
+    """Serve it behind a Connection with the three tokens; the store is asked for pushes often."""
+    tokens = {appid: f"token-of-{appid}" for appid in APPIDS}
+    named = connection(wxa_default.url, COMPONENT_APPID, authorizer_access_tokens=tokens, component_access_token=None)
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", named)
     monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
     return wxa_default
 
