@@ -86,6 +86,10 @@ class SetUp:
             return judge(facts)
 
 
+def not_looked_at(report: Report) -> dict[str, str]:
+    return {each.key: reason for each, reason in report.not_looked_at.items()}
+
+
 @pytest.fixture
 def set_up(wxa_sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetUp:
     """Return a set-up in which nothing is wrong: one merchant that granted the sets 18 and 30."""

@@ -36,9 +36,16 @@ def add(set_up: SetUp, appid: str, refresh_token: str) -> MiniProgram:
     return account
 
 
-def stored(set_up: SetUp, appid: str) -> str | None:
-    row = set_up.open_store().merchant(COMPONENT_APPID, appid)
+def stored(set_up: SetUp, appid: str = "") -> str | None:
+    """Return a merchant's refresh token, or the platform's ticket."""
+    store = set_up.open_store()
+    row = store.merchant(COMPONENT_APPID, appid) if appid else store.platform(COMPONENT_APPID)
     return row.renewal.reveal() if row is not None and row.renewal is not None else None
+
+
+def sql(set_up: SetUp, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(set_up.file)) as connection, connection:
+        connection.execute(statement, values)
 
 
 # Listing --------------------------------------------------------------------------------------------------------------
@@ -60,21 +67,13 @@ def test_a_merchant_is_listed_with_state_and_ages_and_without_a_token(set_up: Se
     ended.hides(REFRESH_TOKEN, set_up.world.mini_programs[0].issued[-1].value)
 
 
-@pytest.mark.parametrize(
-    ("granted", "shown"),
-    [(None, "authorised"), ([18, 30], "18, 30"), ([17], "17 (18 missing)"), ([], "none (18 missing)")],
-)
-def test_the_table_tells_what_is_granted(
-    set_up: SetUp, command: Command, granted: list[int] | None, shown: str
-) -> None:
-    set_up.open_store().note(COMPONENT_APPID, APPID, granted=granted)
-    command("accounts").says(APPID, shown)
-
-
-def test_a_platform_without_merchants_says_how_to_get_them(set_up: SetUp, command: Command) -> None:
-    with closing(sqlite3.connect(set_up.file)) as connection, connection:
-        connection.execute("delete from wxa_credential where appid != ''")
-    assert "has no merchant in the store: --import-list" in command("accounts").err
+def test_the_table_tells_what_is_granted_and_how_to_get_merchants(set_up: SetUp, command: Command) -> None:
+    rows = {"authorised": None, "18, 30": [18, 30], "17 (18 missing)": [17], "none (18 missing)": []}
+    for shown, granted in rows.items():
+        set_up.open_store().note(COMPONENT_APPID, APPID, granted=granted)
+        command("accounts").says(APPID, shown)
+    sql(set_up, "delete from wxa_credential where appid != ''")
+    command("accounts").says("has no merchant in the store: --import-list")
     assert json.loads(command("accounts", "--json").out) == []
 
 
@@ -120,17 +119,17 @@ def test_granted_sets_are_read_and_a_withdrawal_is_noted(set_up: SetUp, command:
     rows = {row["appid"]: (row["state"], row["granted"]) for row in json.loads(ended.out)}
     assert rows == {APPID: ("authorised", [18, 30]), OTHER: ("withdrawn", None)}
     row = set_up.open_store().merchant(COMPONENT_APPID, APPID)
-    assert row is not None
-    assert row.user_name == "gh_000000000001"
     shown = MiniPrograms(set_up.store_url).of(APPID, ["wxa_release"])
+    assert row is not None
     assert shown is not None
+    assert row.user_name == "gh_000000000001"
     assert (shown.name, shown.errcode) == ("茶馆", 89021)  # on the board, though no release has asked for an approval
 
 
 # From a CSV -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("source", ["file", "stdin"])
 def test_a_csv_is_imported(set_up: SetUp, command: Command, source: str) -> None:
-    content = f"\ufeffnickname,appid,refresh_token\r\n商户,{OTHER},first\r\n,{THIRD},second\r\n".encode()
+    content = f"\ufeffappid,nickname,refresh_token\r\n{OTHER},商户,first\r\n{THIRD},,second\r\n".encode()
     file = set_up.file.with_name("merchants.csv")
     file.write_bytes(content)
     ended = command("accounts", "--import-csv", str(file) if source == "file" else "-", stdin=content)
@@ -169,20 +168,16 @@ def test_every_problem_of_a_csv_is_named(name: str) -> None:
     assert "canary-token" not in str(refused.value)
 
 
-def test_many_problems_are_counted_and_nothing_is_stored(set_up: SetUp, command: Command) -> None:
+def test_many_problems_are_counted_nothing_is_stored_and_a_file_that_cannot_be_read_is_named(
+    set_up: SetUp, command: Command
+) -> None:
     lines = "".join(f"{number},t\n" for number in range(100))
     command("accounts", "--import-csv", "-", stdin=f"{HEADER}{lines}").refuses("line 2: appid", "and 80 more")
     assert set_up.open_store().merchants(COMPONENT_APPID).keys() == {APPID}
-
-
-@pytest.mark.parametrize(("content", "reason"), [(b"\xff\xfeappid", "no UTF-8"), (None, "No such file")])
-def test_a_file_that_cannot_be_read_is_named(
-    set_up: SetUp, command: Command, content: bytes | None, reason: str
-) -> None:
     file = set_up.file.with_name("merchants.csv")
-    if content is not None:
-        file.write_bytes(content)
-    command("accounts", "--import-csv", str(file)).refuses(f"{file} cannot be read", reason)
+    command("accounts", "--import-csv", str(file)).refuses(f"{file} cannot be read", "No such file")
+    file.write_bytes(b"\xff\xfeappid")
+    command("accounts", "--import-csv", str(file)).refuses(f"{file} cannot be read", "no UTF-8")
 
 
 BACK = "https://example.com/back?from=wechat"
@@ -205,11 +200,9 @@ def test_a_code_is_exchanged_and_what_it_gives_is_stored(set_up: SetUp, command:
     code = set_up.world.authorise(APPID)
     ended = command("authorise", "--code", "-" if source == "stdin" else code, stdin=f"{code}\n")
     ended.says(f"{APPID} has authorised {COMPONENT_APPID}", "18, 30")
-    row = set_up.open_store().merchant(COMPONENT_APPID, APPID)
-    assert row is not None
-    assert row.renewal is not None
-    assert row.renewal.reveal() == set_up.world.mini_programs[0].refresh_token
-    ended.hides(code, row.renewal.reveal(), set_up.world.mini_programs[0].issued[-1].value)
+    account = set_up.world.mini_programs[0]
+    assert stored(set_up, APPID) == account.refresh_token
+    ended.hides(code, account.refresh_token, account.issued[-1].value)
 
 
 def test_a_code_that_does_not_serve_is_said(set_up: SetUp, command: Command) -> None:
@@ -221,46 +214,25 @@ def test_a_code_that_does_not_serve_is_said(set_up: SetUp, command: Command) -> 
     used = command("authorise", "--code", code)
     used.refuses("61009", "accounts --import-list")
     used.hides(code)
+    for words, problem in (
+        ((), "neither --redirect-uri nor --code"),
+        (("--redirect-uri", BACK, "--code", "c"), "both given"),
+        (("--code", "-"), "authorization_code refused"),
+    ):
+        command("authorise", *words).refuses(problem)
 
 
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        ([], "neither --redirect-uri nor --code"),
-        (["--redirect-uri", BACK, "--code", "c"], "both given"),
-        (["--code", "-"], "authorization_code refused"),
-    ],
-)
-def test_what_is_wanted_must_be_clear(command: Command, words: list[str], problem: str) -> None:
-    command("authorise", *words).refuses(problem)
-
-
-def grow_old(set_up: SetUp, seconds: int) -> None:
-    with closing(sqlite3.connect(set_up.file)) as connection, connection:
-        connection.execute("update wxa_credential set renewal_at = renewal_at - ? where appid = ''", [seconds])
-
-
-def ticket(set_up: SetUp) -> str | None:
-    row = set_up.open_store().platform(COMPONENT_APPID)
-    return row.renewal.reveal() if row is not None and row.renewal is not None else None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "code", "said"),
-    [
+# The ticket -----------------------------------------------------------------------------------------------------------
+def test_the_age_is_shown_and_both_ways_to_get_a_ticket(set_up: SetUp, command: Command) -> None:
+    for seconds, code, said in (
         (0, 0, r"\d s ago, good for 12 h more"),
         (4 * 3600, 0, "4 h ago, good for 8 h more"),
-        (12 * 3600, 1, "12 h ago, it lives 12 h"),
-    ],
-)
-def test_the_age_is_shown(set_up: SetUp, command: Command, seconds: int, code: int, said: str) -> None:
-    grow_old(set_up, seconds)
-    ended = command("ticket")
-    assert ended.code == code
-    assert re.search(said, ended.out)
-
-
-def test_no_ticket_is_said_with_both_ways_to_get_one(set_up: SetUp, command: Command) -> None:
+        (8 * 3600, 1, "12 h ago, it lives 12 h"),
+    ):
+        sql(set_up, "update wxa_credential set renewal_at = renewal_at - ? where appid = ''", seconds)
+        ended = command("ticket")
+        assert ended.code == code
+        assert re.search(said, ended.out)
     set_up.open_store().mark(COMPONENT_APPID, "", "refused")
     ended = command("ticket")
     assert ended.code == 1
@@ -269,68 +241,51 @@ def test_no_ticket_is_said_with_both_ways_to_get_one(set_up: SetUp, command: Com
 
 @pytest.mark.parametrize("source", ["", "-", "file"])
 def test_a_ticket_is_imported(set_up: SetUp, command: Command, source: str) -> None:
-    grow_old(set_up, 20 * 3600)
+    sql(set_up, "update wxa_credential set renewal_at = 0 where appid = ''")
     file = set_up.file.with_name("ticket")
     file.write_text("ticket@@@new")
     named = {"": [], "file": [str(file)]}.get(source, [source])
     ended = command("ticket", "--import", *named, stdin="ticket@@@new\n")
-    assert (ended.code, ticket(set_up)) == (0, "ticket@@@new")
+    assert (ended.code, stored(set_up)) == (0, "ticket@@@new")
     ended.hides("ticket@@@new")
 
 
-@pytest.mark.parametrize("content", ["\n", "two words", "two\nlines"])
-def test_what_is_no_ticket_is_refused_and_the_old_one_kept(set_up: SetUp, command: Command, content: str) -> None:
-    before = ticket(set_up)
-    command("ticket", "--import", stdin=content).refuses("component_verify_ticket refused")
-    assert ticket(set_up) == before
-
-
-def test_pushes_are_asked_for(set_up: SetUp, command: Command) -> None:
+def test_what_is_no_ticket_is_refused_the_old_one_kept_and_pushes_are_asked_for(
+    set_up: SetUp, command: Command
+) -> None:
+    before = stored(set_up)
+    for content in ("\n", "two words", "two\nlines"):
+        command("ticket", "--import", stdin=content).refuses("component_verify_ticket refused")
+    assert stored(set_up) == before
     ended = command("ticket", "--restart")
     ended.says("says: ok")
     ended.hides(COMPONENT_APPSECRET)
     assert set_up.running.journal.count("/cgi-bin/component/api_start_push_ticket") == 1
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-1, "0 s"), (0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (200000, "2 d")],
-)
-def test_durations_are_said_in_the_largest_unit_that_fits_twice(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_durations_are_said_in_the_largest_unit_that_fits_twice() -> None:
+    seconds = (-1, 0, 119, 120, 7199, 7200, 200000)
+    assert [*map(in_words, seconds)] == ["0 s", "0 s", "119 s", "2 min", "120 min", "2 h", "2 d"]
 
 
+# The store ------------------------------------------------------------------------------------------------------------
 def test_after_a_rotation_the_new_key_alone_opens_the_store(
     set_up: SetUp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = Fernet.generate_key().decode()
+    new, anothers = (Fernet.generate_key().decode() for _ in range(2))
+    # A command that tells the URL, as ``…_CMD`` names one, ends its line.
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"{set_up.store_url}\n")
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"{new},{set_up.keys[0]}")
     ended = command("rotate-keys")
     assert (ended.code, "2 rows" in ended.out) == (0, True)
     with pytest.raises(WxaSpecError, match="another key"):
         set_up.open_store().merchant(COMPONENT_APPID, APPID)
     set_up.keys = [new]
-    row = set_up.open_store().merchant(COMPONENT_APPID, APPID)
-    assert row is not None
-    assert row.renewal is not None
-
-
-def test_a_store_of_another_key_is_refused_without_a_traceback(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = Fernet.generate_key().decode()
-    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", key)
+    assert stored(set_up, APPID) == REFRESH_TOKEN
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", anothers)
     ended = command("rotate-keys")
     ended.refuses("another key")
-    ended.hides(key)
-
-
-def test_a_line_break_behind_the_url_is_dropped(
-    set_up: SetUp, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A command that tells the URL, as ``…_CMD`` names one, ends its line."""
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"{set_up.store_url}\n")
-    assert command("rotate-keys").code == 0
+    ended.hides(anothers)
 
 
 @pytest.mark.usefixtures("from_migrations")

@@ -24,20 +24,11 @@ from tests.cli.healthy import Command, SetUp
 
 KEY = RunKey("wxa_fleet_release", "spring")
 STRANGER = "wx00000000000000ff"
-RELEASE = {
-    "template_id": 47,
-    "user_version": "3.2.0",
-    "domain_action": "set",
-    "webviewdomain": ["https://m.example.com"],
-}
+CODE = {"template_id": 47, "user_version": "3.2.0", "webviewdomain": ["https://m.example.com"]}
+RELEASE = {**CODE, "domain_action": "set"}
 REJECTED = {"outcome": "rejected", "stage": "release_canary", "what": "=the reviewer said no", "next_step": "fix it"}
-BLOCKED = {
-    "outcome": "blocked",
-    "stage": "configure_domains",
-    "errcode": 61003,
-    "what": "not authorised",
-    "next_step": "ask the merchant",
-}
+REFUSAL = {"errcode": 61003, "what": "not authorised", "next_step": "ask the merchant"}
+BLOCKED = {"outcome": "blocked", "stage": "configure_domains", **REFUSAL}
 
 
 def appid(number: int) -> str:
@@ -90,11 +81,10 @@ def test_a_manifest_that_can_be_used_shows_its_waves_and_calls_nothing(
     assert rows == [("canary", 1, 1), ("early", 3, 1), ("rest", 6, 2)]
 
 
-def test_everything_that_is_wrong_is_said_with_file_and_line(fleet: Command, tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_with_file_and_line_and_a_csv_file_may_stand_beside_its_manifest(
+    fleet: Command, tmp_path: Path
+) -> None:
     fleet("check", written(tmp_path, ["wx1", APPID, APPID])).refuses("sale.yaml:2: appid = 'wx1'", "sale.yaml:4: ")
-
-
-def test_a_csv_file_stands_beside_its_manifest(fleet: Command, tmp_path: Path) -> None:
     (tmp_path / "shops.csv").write_text(f"appid,user_desc\n{APPID},spring\n")
     ended = fleet("check", written(tmp_path, {"csv": "shops.csv"}), "--json")
     assert [row["Mini Programs"] for row in json.loads(ended.out)] == [0, 0, 1]

@@ -51,41 +51,31 @@ def test_the_table_says_who_did_what_with_which_result_the_newest_first(ledger: 
     ]
 
 
-@pytest.mark.parametrize(
-    ("options", "count"),
-    [
+def test_filters_narrow_it_down_to_an_empty_ledger_which_says_so(ledger: Ledger, command: Command) -> None:
+    for options, count in (
         (["--appid", APPID], 2),
         (["--run-id", "manual__1"], 2),
         (["--component-appid", COMPONENT_APPID], 3),
         (["--most", "1"], 1),
         (["--appid", APPID, "--run-id", "manual__2"], 1),
-        (["--appid", "wx00000000000000ff"], 0),
-    ],
-)
-def test_filters_narrow_it_down(ledger: Ledger, command: Command, options: list[str], count: int) -> None:
-    assert len(json.loads(command("ledger", "--json", *options).out)) == count
+        (nothing := ["--appid", "wx00000000000000ff"], 0),
+    ):
+        assert len(json.loads(command("ledger", "--json", *options).out)) == count
+    assert command("ledger", *nothing).err == "The ledger holds no such row.\n"
+    assert command("ledger", "--csv", "-", *nothing).out == "\n"
 
 
-def test_an_empty_ledger_says_so(set_up: SetUp, command: Command) -> None:
-    assert command("ledger").err == "The ledger holds no such row.\n"
-    assert json.loads(command("ledger", "--json").out) == []
-    assert command("ledger", "--csv", "-").out == "\n"
-
-
-def test_json_holds_all_there_is_also_more_rows_than_a_database_can_count(ledger: Ledger, command: Command) -> None:
-    newest, lost, refused, _ = json.loads(command("ledger", "--json", "--most", "9" * 30).out)
-    assert (newest["after"]["why"], newest["result"]) == ("pay page", "ok")
-    assert (lost["result"], lost["answered_at"], lost["asked"]["action"]) == ("unknown", None, "add")
-    assert (refused["errmsg"], refused["rid"], refused["triggered_by"]) == ("=cmd()", "r-1", "lin")
-    assert refused["sent_at"].endswith("+00:00")
-
-
-def test_an_export_holds_more_rows_than_a_table(
+def test_json_holds_all_there_is_and_more_rows_than_a_table(
     ledger: Ledger, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_wxa.cli.ledger._ROWS_OF_A_TABLE", 3)
     assert command("ledger").out.count(" | ") == 4 * 7  # a header and three rows
     assert len(json.loads(command("ledger", "--json").out)) == 4
+    newest, lost, refused, _ = json.loads(command("ledger", "--json", "--most", "9" * 30).out)
+    assert (newest["after"]["why"], newest["result"]) == ("pay page", "ok")
+    assert (lost["result"], lost["answered_at"], lost["asked"]["action"]) == ("unknown", None, "add")
+    assert (refused["errmsg"], refused["rid"], refused["triggered_by"]) == ("=cmd()", "r-1", "lin")
+    assert refused["sent_at"].endswith("+00:00")
 
 
 def test_csv_is_no_formula_and_needs_a_file_that_can_be_written(
@@ -120,27 +110,20 @@ def test_erasing_leaves_the_rest(ledger: Ledger, command: Command, options: list
     assert len(ledger.entries()) == left
 
 
-@pytest.mark.parametrize("stdin", ["", "n\n", "maybe\n"])
-def test_nothing_is_erased_without_a_yes(ledger: Ledger, command: Command, stdin: str) -> None:
-    ended = command("ledger", "--erase", "--older-than", "0", stdin=stdin)
-    assert (ended.code, ended.out) == (1, "")
-    assert len(ledger.entries()) == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--erase"], "--erase: needs --older-than or --appid"),
-        (["--erase", "--older-than", "1", "--run-id", "r", "--most", "3"], "--most: does not go with --erase"),
-        (["--older-than", "3"], "--older-than: goes with --erase"),
-        (["--yes"], "--yes: goes with --erase"),
-        (["--json", "--csv", "x"], "--json and --csv: one of them"),
-    ],
-)
-def test_options_that_do_not_go_together_are_refused(
-    ledger: Ledger, command: Command, options: list[str], said: str
+def test_nothing_is_erased_without_a_yes_nor_by_options_that_do_not_go_together(
+    ledger: Ledger, command: Command
 ) -> None:
-    command("ledger", *options).refuses(said)
+    for stdin in ("", "n\n", "maybe\n"):
+        ended = command("ledger", "--erase", "--older-than", "0", stdin=stdin)
+        assert (ended.code, ended.out) == (1, "")
+    for options, said in (
+        ("--erase", "--erase: needs --older-than or --appid"),
+        ("--erase --older-than 1 --run-id r --most 3", "--most: does not go with --erase"),
+        ("--older-than 3", "--older-than: goes with --erase"),
+        ("--yes", "--yes: goes with --erase"),
+        ("--json --csv x", "--json and --csv: one of them"),
+    ):
+        command("ledger", *options.split()).refuses(said)
     assert len(ledger.entries()) == 4
 
 
@@ -151,26 +134,18 @@ def test_numbers_that_are_none_are_refused(words: list[str], capsys: pytest.Capt
     assert words[1] in capsys.readouterr().err
 
 
-def test_bytes_that_are_no_text_are_refused(command: Command) -> None:
-    command("ledger", "--run-id", "\udcff").refuses("run_id = '\\udcff': is no UTF-8")
-
-
-def test_a_reader_that_leaves_early_is_no_traceback(
-    ledger: Ledger, command: Command, monkeypatch: pytest.MonkeyPatch
+def test_bytes_that_are_no_text_a_reader_that_leaves_early_and_a_store_that_is_down_are_no_traceback(
+    ledger: Ledger, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    command("ledger", "--run-id", "\udcff").refuses("run_id = '\\udcff': is no UTF-8")
     ledger.decided(COMPONENT_APPID, APPID, TASK, {"why": "x" * 100_000})  # more than is kept back
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as stdout:
-        monkeypatch.setattr("sys.stdout", stdout)
+    with os.fdopen(writer, "w") as stdout, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", stdout)
         command("ledger", "--csv", "-").refuses()
-
-
-def test_a_store_that_is_down_is_said_without_a_traceback(
-    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}")
-    command("ledger").refuses()
+    command("ledger").refuses("the store")
 
 
 def test_who_only_looks_makes_no_store(

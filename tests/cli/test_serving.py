@@ -22,14 +22,14 @@ from cryptography.fernet import Fernet
 from airflow_wxa.cli import serving
 from airflow_wxa.cli.token_server import read_bearers
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.plugins.connections import PushConnections
-from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from tests.cli.healthy import Command, SetUp
 from tests.plugins.receiving import served
 
 
 async def greets(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.3)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"hello"})
 
@@ -76,16 +76,21 @@ def test_a_connection_without_a_first_byte_is_dropped_after_two_seconds() -> Non
 
 
 @pytest.mark.usefixtures("few")
-def test_the_oldest_silent_connection_goes_when_it_is_full() -> None:
-    with serves() as url, held(url, [f"127.0.1.{number}" for number in range(1, 8)]) as opened:
-        assert [is_dropped(each) for each in opened] == [True, *[False] * 6]
+@pytest.mark.parametrize(
+    ("addresses", "dropped", "trusted"),
+    [
+        ([f"127.0.1.{number}" for number in range(1, 8)], [True, *[False] * 6], ""),  # the oldest goes when it is full
+        (["127.0.1.9", *["127.0.1.1"] * 5], [False, True, True, False, False, False], ""),  # an address has its share
+        (["127.0.1.1"] * 6, [False] * 6, "127.0.1.0/24, ::1"),  # a trusted proxy holds as many as there are
+    ],
+)
+def test_silent_connections_make_room(
+    addresses: list[str], dropped: list[bool], trusted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__TRUSTED_PROXIES", trusted)
+    with serves(trusted_proxies=serving.trusted_proxies()) as url, held(url, addresses) as opened:
+        assert [is_dropped(each) for each in opened] == dropped
         assert httpx.get(url, trust_env=False).text == "hello"
-
-
-@pytest.mark.usefixtures("few")
-def test_one_address_holds_no_more_than_its_share() -> None:
-    with serves() as url, held(url, ["127.0.1.9", *["127.0.1.1"] * 5]) as opened:
-        assert [is_dropped(each) for each in opened] == [False, True, True, False, False, False]
 
 
 @pytest.mark.usefixtures("few")
@@ -97,21 +102,12 @@ def test_a_body_that_does_not_come_makes_room() -> None:
         assert httpx.get(url, trust_env=False).text == "hello"
 
 
-@pytest.mark.usefixtures("few")
-def test_a_trusted_proxy_holds_as_many_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__WXA__TRUSTED_PROXIES", "127.0.1.0/24, ::1")
-    with serves(trusted_proxies=serving.trusted_proxies()) as url, held(url, ["127.0.1.1"] * 6) as opened:
-        assert [is_dropped(each) for each in opened] == [False] * 6
-
-
 def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__TRUSTED_PROXIES", "10.0.0.7, proxy.example.com, 10.0.0.1/8")
     with pytest.raises(WxaSpecError) as error:
         serving.trusted_proxies()
-    assert [problem.partition(": ")[2].split()[0] for problem in error.value.problems] == [
-        "'proxy.example.com'",
-        "10.0.0.1/8",
-    ]
+    named = [problem.partition(": ")[2].split()[0] for problem in error.value.problems]
+    assert named == ["'proxy.example.com'", "10.0.0.1/8"]
 
 
 def test_it_serves_its_connections_only_and_ends_when_asked(tmp_path: Path) -> None:
@@ -155,31 +151,22 @@ def test_a_connection_that_takes_no_pushes_and_a_store_that_cannot_be_right_are_
     "sent",
     [b"", b"POST /wxa_default/auth", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET"],
 )
-def test_a_connection_that_brings_no_request_is_dropped(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_brings_no_request_is_dropped_and_one_whose_answer_takes_longer_is_not(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.1)
-    app = create_receiver(PushConnections([]))
-    with (
-        served(app, http=serving.ImpatientProtocol, timeout_keep_alive=60) as url,
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connection,
-    ):
-        connection.sendall(sent)
-        while connection.recv(4096):
-            pass
-
-
-def test_a_request_that_takes_longer_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.05)
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.3)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"done"})
-
-    with served(slow, http=serving.ImpatientProtocol) as url:
-        assert httpx.get(url, trust_env=False).content == b"done"
+    with served(greets, http=serving.ImpatientProtocol, timeout_keep_alive=60) as url:
+        with held(url, ["127.0.0.1"]) as (connection,):
+            connection.sendall(sent)
+            while connection.recv(4096):
+                pass
+        assert httpx.get(f"{url}/slow", trust_env=False).text == "hello"
 
 
 SHA = "a" * 64
+
+
+EVERYTHING = {"a": {"sha256": SHA, "appids": "*"}}
 
 
 def bearers(folder: Path, content: Any, mode: int = 0o600) -> Path:
@@ -192,8 +179,7 @@ def bearers(folder: Path, content: Any, mode: int = 0o600) -> Path:
 def test_bearers_are_read_by_their_hash(tmp_path: Path) -> None:
     read = read_bearers(bearers(tmp_path, {"a": {"sha256": SHA, "appids": [APPID]}}))
     assert (read[SHA].name, read[SHA].may_have(APPID), read[SHA].may_have("wx00000000000000ff")) == ("a", True, False)
-    everything = read_bearers(bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}}))
-    assert everything[SHA].may_have("wx00000000000000ff")
+    assert read_bearers(bearers(tmp_path, EVERYTHING))[SHA].may_have("wx00000000000000ff")
     with pytest.raises(WxaSpecError, match="cannot be read"):
         read_bearers(tmp_path / "absent.json")
 
@@ -201,7 +187,7 @@ def test_bearers_are_read_by_their_hash(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "mode"),
     [
-        ({"a": {"sha256": SHA, "appids": "*"}}, 0o640),
+        (EVERYTHING, 0o640),
         ({"a": {"sha256": "secret-bearer", "appids": "*"}}, 0o600),
         ({"a": {"sha256": SHA, "appids": ["secret-bearer"]}}, 0o600),
         ({"a": {"sha256": SHA, "appids": [7]}}, 0o600),
@@ -217,20 +203,14 @@ def test_bearers_that_cannot_be_right_are_refused_without_being_shown(tmp_path: 
     assert "secret-bearer" not in str(error.value)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "tokens.example.com"])  # noqa: S104
-def test_tokens_leave_this_machine_by_https_only(command: Command, tmp_path: Path, host: str) -> None:
-    path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
-    ended = command("token-server", "--bearers", str(path), "--host", host, "--port", "0")
-    ended.refuses("--certificate is missing")
-
-
-def test_a_connection_without_credentials_serves_nothing(
+def test_tokens_leave_this_machine_by_https_only_and_a_connection_without_credentials_serves_nothing(
     set_up: SetUp, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    words = ("token-server", "--port", "0", "--bearers", str(bearers(tmp_path, EVERYTHING)))
+    for host in ("0.0.0.0", "::", "10.0.0.7", "tokens.example.com"):  # noqa: S104
+        command(*words, "--host", host).refuses("--certificate is missing")
     extra = {"token_url": "https://tokens.example.com/token"}
     for fields in ({"extra": extra, "password": "appsecret"}, {"extra": {}}):
         connection = {"conn_type": "wxa", "host": set_up.running.url, "login": COMPONENT_APPID} | fields
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
-        path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
-        ended = command("token-server", "--bearers", str(path), "--port", "0")
-        ended.refuses("must have login and password")
+        command(*words).refuses("must have login and password")

@@ -55,11 +55,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.monotonic", lambda: now[-1])
 
 
-def test_all_runs_are_started_before_any_is_watched() -> None:
+def test_all_runs_are_started_before_any_is_watched_and_nothing_is_approved_that_does_not_ask() -> None:
     airflow = ScriptedAirflow({"plain": ["running", "success"], "unchanged": ["success"]})
     ended = list(release(airflow, (PLAIN, UNCHANGED), str))
     assert airflow.triggered == [("plain", True), ("unchanged", False)]
     assert ended == [(UNCHANGED, "success"), (PLAIN, "success")]  # each as soon as it has ended
+    assert airflow.approved == []
 
 
 def test_an_approval_is_given_when_the_scheduler_has_noticed_the_question_or_after_a_while() -> None:
@@ -72,17 +73,13 @@ def test_an_approval_is_given_when_the_scheduler_has_noticed_the_question_or_aft
     assert unsure.approved[0] == "plain/approve_release at look 21"
 
 
-def test_a_run_that_is_left_at_its_approval_counts_as_ended() -> None:
+def test_runs_that_are_left_at_their_approval_count_as_ended_and_those_that_never_end_are_left_as_they_are() -> None:
     airflow = ScriptedAirflow({"plain": ["running", "awaiting_input", "awaiting_input"], "unchanged": ["success"]})
     ended = states(release(airflow, (PLAIN, UNCHANGED), str, approves=False))
     assert ended == {"plain": "running", "unchanged": "success"}
     assert airflow.approved == []
-
-
-def test_nothing_is_approved_that_does_not_ask() -> None:
-    airflow = ScriptedAirflow({"plain": ["running"] * 8 + ["success"]})
-    states(release(airflow, (PLAIN,), str))
-    assert airflow.approved == []
+    endless = ScriptedAirflow({"plain": ["running"] * 100, "unchanged": ["success"]})
+    assert states(release(endless, (PLAIN, UNCHANGED), str, patience=5)) == ended
 
 
 def test_a_state_is_told_once_unless_the_task_waits_for_its_turn_or_ended_well() -> None:
@@ -90,12 +87,6 @@ def test_a_state_is_told_once_unless_the_task_waits_for_its_turn_or_ended_well()
     airflow = ScriptedAirflow({"plain": ["queued", "running", "running", "deferred", "success"]})
     states(release(airflow, (PLAIN,), told.append))
     assert told == ["plain: approve_release running", "plain: approve_release deferred"]
-
-
-def test_runs_that_never_end_are_left_as_they_are() -> None:
-    airflow = ScriptedAirflow({"plain": ["running"] * 100, "unchanged": ["success"]})
-    ended = states(release(airflow, (PLAIN, UNCHANGED), str, patience=5))
-    assert ended == {"plain": "running", "unchanged": "success"}
 
 
 @pytest.mark.parametrize(
@@ -117,14 +108,11 @@ def test_the_current_task_is_the_one_under_way_or_the_one_that_ended_it(states: 
 
 
 def test_a_file_gets_a_line_for_each_event_and_no_control_characters() -> None:
-    sink = StringIO()
-    with telling(Console(file=sink)) as tell:
-        tell("scheduler starting")
-        tell("plain: commit_code running")
-    assert [line.partition(" s  ")[2] for line in sink.getvalue().splitlines()] == [
-        "scheduler starting",
-        "plain: commit_code running",
-    ]
+    events = ["scheduler starting", "plain: commit_code running"]
+    with telling(Console(file=(sink := StringIO()))) as tell:
+        for event in events:
+            tell(event)
+    assert [line.partition(" s  ")[2] for line in sink.getvalue().splitlines()] == events
     assert "\x1b" not in sink.getvalue()
 
 
