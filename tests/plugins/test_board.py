@@ -14,9 +14,9 @@ from airflow_wxa.api.acting import who_acts
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_fleets, open_ledger
-from airflow_wxa.plugins.board.columns import COLUMNS
 from airflow_wxa.plugins.board.languages import chosen
 from airflow_wxa.plugins.board.reader import Reader
+from airflow_wxa.plugins.board.views import COLUMNS
 from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import TaskRef
@@ -185,6 +185,7 @@ def test_a_csv_file_is_in_the_readers_language_with_times_by_wechats_clock_and_n
 
 
 def test_a_column_has_a_header_a_cell_and_its_values_in_csv(board: Browser) -> None:
+    came_to(ONLINE, outcome="released", lost=["https://h5.example.com"])
     page = board.shows("/")
     for column in COLUMNS:
         keys = {f"column.{name}" for name in (column.name, *column.csv)}

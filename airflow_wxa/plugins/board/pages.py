@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 import segno
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from airflow_wxa.api.acting import who_acts
@@ -29,7 +29,6 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board import views
-from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES
 from airflow_wxa.plugins.board.plans import OF_FLEET, OF_MINI_PROGRAM, offered
 from airflow_wxa.plugins.board.reader import Reader, RefusedError
@@ -72,9 +71,8 @@ class Pages:
     """Each page as a function of its reader, run in a thread."""
 
     def __init__(self) -> None:
-        cells = DictLoader({"cells.html": template_of(COLUMNS)})
         self._templates = Environment(
-            loader=ChoiceLoader([cells, PackageLoader("airflow_wxa.plugins.board")]),
+            loader=PackageLoader("airflow_wxa.plugins.board"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -122,7 +120,7 @@ class Pages:
             outcomes=tally.outcomes,
             questions=questions,
             query=wanted,
-            columns=COLUMNS,
+            columns=views.COLUMNS,
             first=min(first + 1, total),
             last=first + len(rows),
             total=total,
@@ -134,7 +132,7 @@ class Pages:
         seen = self._seen(reader)
         text = io.StringIO()
         lines = csv.writer(text)
-        names = [name for column in COLUMNS for name in column.csv]
+        names = [name for column in views.COLUMNS for name in column.csv]
         zone = {name: " (UTC+8)" for name in names if _is_time(name)}
         lines.writerow([reader.word(f"column.{name}") + zone.get(name, "") for name in names])
         for row in seen.store.all(seen.dag_ids, _wanted(reader.request, seen.mine)):
@@ -363,7 +361,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a reader may see.
+    """Mini Programs, DAGs and runs that a reader may see.
 
     :param mine: the DAGs whose runs they may go on with.
     """

@@ -1,4 +1,4 @@
-"""What an act of the board would do, read from where things stand now.
+"""An act of the board as a plan: the request it would make and the state it is based on, read as things stand now.
 
 The same function decides whether a page offers an act, says beforehand what will happen, and makes the request to
 Airflow: so no page offers what its reader may not do, or what cannot be done any more.

@@ -62,7 +62,7 @@ class Reader:
         return str(self.user.get_id()), str(self.user.get_name())
 
     def readable(self, dag_ids: Iterable[str], method: ResourceMethod = "GET") -> frozenset[str]:
-        """Return those DAGs whose runs the reader may see; by another method: those where it may be used."""
+        """Return the DAGs whose runs the reader may see; by another method: those where it may be used."""
         details = self._details(dag_ids)
         return frozenset(each.id for each in details if each.id and self._may(method, DagAccessEntity.RUN, each))
 

@@ -1,4 +1,4 @@
-"""What the pages show, read from the store: plain values for the templates."""
+"""Values that the pages show, read from the store, for the templates."""
 
 from __future__ import annotations
 
@@ -29,6 +29,31 @@ _SCREENSHOTS_SHOWN: Final = 20
 _ENTRIES_READ: Final = 100
 _GOING_ON: Final = frozenset({"goes_on", "asks", "retries"})  # somebody has cleared what the gate waits for
 _List: TypeAlias = "tuple[float | None, Collection[str] | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table of Mini Programs; the text ``column.<name>`` is its header, a macro of its name its cell.
+
+    :param csv: values of the row that a CSV file has in its place, each with a header of its own.
+    :param sorts: the table can be sorted by it; the store has a column of its name.
+    """
+
+    name: str
+    csv: tuple[str, ...]
+    sorts: bool = True
+
+
+COLUMNS: Final = (
+    Column("name", ("appid", "name")),
+    Column("online_version", ("online_version", "online_at", "online_by")),
+    Column("domains", ("lost", "lost_at", "drift_word", "drift_at"), sorts=False),
+    Column("outcome", ("user_version", "outcome", "at", "auditid", "wave")),
+    Column("who", ("who",)),
+    Column("errcode", ("errcode",)),
+    Column("next_step", ("what", "next_step"), sorts=False),
+    Column("run", ("dag_id", "run_id", "task_id"), sorts=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +139,7 @@ def parts_of(outcomes: Mapping[str | None, int]) -> list[tuple[str, int]]:
 
 @dataclass(slots=True)
 class Wave:
-    """How far a wave of a fleet has come.
+    """A wave of a fleet, as far as it has come.
 
     :param outcomes: how many by outcome; ``None``: not ended.
     :param limit: percent that may fail before its gate stays closed; ``count``: how many have.
@@ -134,12 +159,12 @@ class Wave:
 
     @property
     def ended(self) -> int:
-        """Those that have come to an end of their own, and were not just left out."""
+        """Mini Programs that have come to an end of their own, and were not just left out."""
         return self.total - self.outcomes[None] - self.outcomes["not_reached"]
 
     @property
     def words(self) -> dict[str, int]:
-        """How many by the word of the outcome, of those that have ended."""
+        """Count of Mini Programs that have ended, by the word of their outcome."""
         return {outcome_word({"outcome": word}): count for word, count in self.outcomes.items() if word is not None}
 
     @property
