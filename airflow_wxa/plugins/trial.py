@@ -36,9 +36,6 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.steps import Step
-
 T = TypeVar("T")
 Page = Annotated[str, Query(max_length=1024)]
 
@@ -72,22 +69,14 @@ class WeChatReads:
         """Return what blocking work returns, which a deadline abandons."""
         return await to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
 
-    async def send(self, call: Call, dag_id: str, wxa_conn_id: str) -> Reply:
-        """Send a read with the Connection that the DAG's runs would use."""
-        return await self.run(_sent(call), call.endpoint.name, dag_id, wxa_conn_id)
-
-    async def run(self, step: Step[T], asks: str, dag_id: str, wxa_conn_id: str) -> T:
-        """Run a step with the Connection that the DAG's runs would use.
+    @asynccontextmanager
+    async def client(self, asks: str, dag_id: str, wxa_conn_id: str) -> AsyncIterator[AsyncWxaClient]:
+        """Give a client with the Connection that the DAG's runs would use.
 
         :param asks: name of the endpoint, for errors.
         """
-        client = await self.in_thread(partial(_client, asks, wxa_conn_id, dag_id))
-        async with client:
-            return await client.run(step)
-
-
-def _sent(call: Call) -> Step[Reply]:
-    return (yield call)
+        async with await self.in_thread(partial(_client, asks, wxa_conn_id, dag_id)) as client:
+            yield client
 
 
 def create_trial_qrcodes() -> FastAPI:
@@ -102,7 +91,8 @@ def create_trial_qrcodes() -> FastAPI:
         wxa_conn_id = await reads.in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
         if wxa_conn_id is None:
             raise WxaSpecError(Text("picture_is_of_no_run", run_id=run_id, dag_id=dag_id, appid=appid), [])
-        image = (await reads.send(get_qrcode(appid, page), dag_id, wxa_conn_id)).image
+        async with reads.client("get_qrcode", dag_id, wxa_conn_id) as client:
+            image = (await client.send(get_qrcode(appid, page))).image
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Response(image, media_type=media_type, headers=dict(_HEADERS))
 

@@ -54,22 +54,8 @@ EMPTY_PLATFORM: Final = "wx00000000000000c2"
 EMPTY_CONN_ID: Final = "wxa_empty"
 #: The first two are a fleet's canary; WeChat rejects the second one, and reviews the last one by hand.
 FLEET: Final = tuple(f"wx00000000000000f{number}" for number in range(5))
-NAMES: Final[dict[str, str]] = {
-    App.PLAIN: "Tea House 茶馆",
-    App.REJECTED: "Book Shop",
-    App.UNREGISTERED: "Bakery",
-    App.REFUSED: "Flower Shop",
-    App.ASKED_ABOUT: "Pharmacy",
-    App.ONLINE: "Barber",
-    App.UNLISTED: "面包房",
-    App.WITHDRAWN: "花店",
-    App.EXPIRED: "药店",
-    App.KILLED: "影院",
-    App.UNFIT: "书店",
-    App.UNAUTHORISED: "理发店",
-    App.EMPTY: "小吃店",
-    **{appid: f"连锁店 {number}" for number, appid in enumerate(FLEET, 1)},
-}
+NAMES: Final = {each.value: f"{each.name.title()} 店" for each in App}
+NAMES.update({appid: f"连锁店 {number}" for number, appid in enumerate(FLEET, 1)})
 ACCOUNT: Final = {"username": "wang", "password": "only-for-this-test"}
 REASON: Final = "1: the pages do not match the chosen category"
 SCREENSHOTS: Final = Path("build/browser")
@@ -87,7 +73,7 @@ PATIENCE: Final = 90_000  # milliseconds, of a busy machine
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What a test looks at."""
+    """An Airflow and an emulated WeChat, which a test looks at."""
 
     airflow: ThrowawayAirflow
     sandbox: RunningSandbox

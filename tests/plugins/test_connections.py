@@ -3,9 +3,9 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -56,36 +56,33 @@ def test_the_option_lists_the_connections(
     assert push_conn_ids() == listed
 
 
-class LookUp:
-    """Looks Connections up, slowly."""
+def looked_up(seconds: float, *found: PushConnection | WxaTransportError | None) -> tuple[PushConnections, Mock]:
+    """Return Connections that are looked up slowly, and what counts how often."""
+    results = iter(found)
 
-    def __init__(self, seconds: float = 0.0, *found: PushConnection | WxaTransportError | None) -> None:
-        self.asked: list[str] = []
-        self._seconds = seconds
-        self._found = iter(found) if found else repeat(push_connection())
+    def look_up(_: str) -> PushConnection | None:
+        time.sleep(seconds)
+        result = next(results)
+        if isinstance(result, WxaTransportError):
+            raise result
+        return result
 
-    def __call__(self, wxa_conn_id: str) -> PushConnection | None:
-        self.asked.append(wxa_conn_id)
-        time.sleep(self._seconds)
-        found = next(self._found)
-        if isinstance(found, WxaTransportError):
-            raise found
-        return found
+    counted = Mock(side_effect=look_up)
+    return PushConnections(["wxa_default"], counted), counted
 
 
 def test_a_connection_is_looked_up_once_for_all_threads_and_only_if_it_is_listed() -> None:
-    look_up = LookUp(0.1)
-    found = PushConnections(["wxa_default"], look_up)
+    found, look_up = looked_up(0.1, push_connection())
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(found.find, ["wxa_default"] * 8))
     assert found.find("wxa_default") is not None
     assert found.find("nobody") is None
-    assert look_up.asked == ["wxa_default"]
+    look_up.assert_called_once_with("wxa_default")
 
 
 def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_LOOK_UP_SECONDS", 0.01)
-    found = PushConnections(["wxa_default"], LookUp(0.5))
+    found, _ = looked_up(0.5, push_connection())
     with ThreadPoolExecutor(1) as threads:
         hanging = threads.submit(found.find, "wxa_default")
         time.sleep(0.1)
@@ -95,13 +92,11 @@ def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.Monke
 
 
 def test_what_failed_is_looked_up_again_soon_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    failure = WxaTransportError("could not be looked up")
-    look_up = LookUp(0.0, failure, None, push_connection())
-    found = PushConnections(["wxa_default"], look_up)
+    found, look_up = looked_up(0.0, WxaTransportError("could not be looked up"), None, push_connection())
     for _ in range(3):
         with pytest.raises(WxaTransportError):
             found.find("wxa_default")
-    assert len(look_up.asked) == 1
+    assert look_up.call_count == 1
     monkeypatch.setattr(connections, "_FAILED_SECONDS", 0)
     found._found.clear()
     assert found.find("wxa_default") is None

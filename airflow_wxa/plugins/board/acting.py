@@ -160,8 +160,8 @@ class ActingPages(Pages):
     async def _library(self, dag_id: str, conn_id: str) -> Sequence[Template]:
         """Return the template library, newest first; ``()`` where WeChat does not tell: the form takes a number."""
         try:
-            async with self._reads.turn():
-                found = read_templates(await self._reads.send(gettemplatelist(), dag_id, conn_id)) or ()
+            async with self._reads.turn(), self._reads.client("gettemplatelist", dag_id, conn_id) as client:
+                found = read_templates(await client.send(gettemplatelist())) or ()
         except (WxaError, TimeoutError) as error:
             log.info("the form shows no templates: %s", error)
             return ()
@@ -245,8 +245,8 @@ class ActingPages(Pages):
         if planned.step is None:
             return ""
         step, endpoint, conn_id = planned.step
-        async with self._reads.turn():
-            return await self._reads.run(step, endpoint, dag_id, conn_id)
+        async with self._reads.turn(), self._reads.client(endpoint, dag_id, conn_id) as client:
+            return await client.run(step)
 
     async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
         return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)
