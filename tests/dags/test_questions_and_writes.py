@@ -128,11 +128,7 @@ def sent(dag_id: str, shop: Shop) -> dict[str, Any]:
 def asking(request: pytest.FixtureRequest, shop: Shop) -> Asking:
     """Return a DAG that asks, whose Mini Program has something to go back to where that is what it does."""
     if request.param == "wxa_rollback":
-        shop.account.release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
-        shop.account.versions = [
-            {"app_version": 10 + each, "user_version": str(each), "user_desc": f"v{each}", "commit_time": 1}
-            for each in (2, 1, 0)
-        ]
+        shop.add_history()
     return DAGS[request.param]
 
 

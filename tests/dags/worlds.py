@@ -72,6 +72,14 @@ class Shop:
         if own:
             self.account.mp_webviewdomain = self.account.effective_webviewdomain = list(own)
 
+    def add_history(self) -> None:
+        """Let version 3 be online, after 0, 1 and 2, which can be rolled back to."""
+        self.account.release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
+        self.account.versions = [
+            {"app_version": 10 + each, "user_version": str(each), "user_desc": f"v{each}", "commit_time": 1}
+            for each in (2, 1, 0)
+        ]
+
     def connection(self, **changes: Any) -> str:
         """Return a Connection to this WeChat, see :func:`tests.airflow_session.connection`."""
         return connection(self.wechat.url, **changes)
