@@ -12,42 +12,31 @@ if TYPE_CHECKING:
 #: Sides that may have to act; a release waits longest for the first.
 WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")
 
-#: Class of an errcode, as the table has it → the side that acts.
-_BY_CLASS: Final[Mapping[str, str]] = {
-    "token": "platform_team",
-    "quota": "platform_team",
-    "platform_setup": "platform_team",
-    "permission": "merchant",
-    "unsupported_account": "merchant",
-    "transient": "wechat",
+#: Side → the outcomes on which it acts, whatever the errcode.
+_BY_OUTCOME: Final[Mapping[str, frozenset[str]]] = {
+    "wechat": frozenset({"submitted", "adopted", "auditing", "delayed", "scanning", "pending"}),
+    "platform_team": frozenset({"platform_list_empty", "no_quota"}),
+    "merchant": frozenset({"individual"}),
+    "release_manager": frozenset(
+        {"asked", "expired", "audit_rejected", "withdrawn", "already_withdrawn", "refused", "not_reached"}
+    ),
 }
-#: Outcome → the side that acts, whatever the errcode.
-_BY_OUTCOME: Final[Mapping[str, str]] = {
-    "submitted": "wechat",
-    "adopted": "wechat",
-    "auditing": "wechat",
-    "delayed": "wechat",
-    "scanning": "wechat",
-    "pending": "wechat",
-    "platform_list_empty": "platform_team",
-    "individual": "merchant",
-    "asked": "release_manager",
-    "expired": "release_manager",
-    "audit_rejected": "release_manager",
-    "withdrawn": "release_manager",
-    "already_withdrawn": "release_manager",
-    "refused": "release_manager",
-    "not_reached": "release_manager",
-    "no_quota": "platform_team",
+#: Side → the classes of errcodes, as the table has them, for which it acts where something stopped.
+_BY_CLASS: Final[Mapping[str, frozenset[str]]] = {
+    "platform_team": frozenset({"token", "quota", "platform_setup"}),
+    "merchant": frozenset({"permission", "unsupported_account"}),
+    "wechat": frozenset({"transient"}),
 }
 _STOPPED: Final = frozenset({"stopped", "blocked", "failed"})
 
 
 def who_acts(outcome: str, errcode: int) -> str:
     """Return the side that must act on an outcome, one of :data:`WHO`."""
-    if outcome in _BY_OUTCOME:
-        return _BY_OUTCOME[outcome]
     if outcome not in _STOPPED:
-        return "nobody"
+        return _side(_BY_OUTCOME, outcome) or "nobody"
     row = errcodes().get(errcode)
-    return _BY_CLASS.get(row.class_ if row and errcode else "", "release_manager")
+    return _side(_BY_CLASS, row.class_ if row and errcode else "") or "release_manager"
+
+
+def _side(sides: Mapping[str, frozenset[str]], said: str) -> str:
+    return next((side for side, known in sides.items() if said in known), "")

@@ -286,21 +286,12 @@ class VersionInfo:
 def read_version_info(reply: Reply) -> VersionInfo:
     """Read the reply of :func:`getversioninfo`."""
     exp, online = reply.answer.get("exp_info"), reply.answer.get("release_info")
-    return VersionInfo(
-        trial=TrialVersion(exp.get("exp_version", ""), exp.get("exp_desc", ""), exp.get("exp_time", 0))
-        if exp
-        else None,
-        online=OnlineVersion(
-            online.get("release_version", ""), online.get("release_desc", ""), _time(online.get("release_time", 0))
-        )
-        if online
-        else None,
-    )
-
-
-def _time(told: int) -> int:
-    """Return epoch seconds; a value that cannot be such, milliseconds for one, counts as not told."""
-    return told if 0 < told < _LATEST else 0
+    trial = TrialVersion(exp.get("exp_version", ""), exp.get("exp_desc", ""), exp.get("exp_time", 0)) if exp else None
+    if not online:
+        return VersionInfo(trial, None)
+    at = online.get("release_time", 0)
+    at = at if 0 < at < _LATEST else 0  # what cannot be epoch seconds, milliseconds for one, counts as not told
+    return VersionInfo(trial, OnlineVersion(online.get("release_version", ""), online.get("release_desc", ""), at))
 
 
 #: Read the trial and the online version.

@@ -51,15 +51,9 @@ def budget_used_up(endpoint: Endpoint, appid: str | None, left: int, needed: int
     """
     budget = endpoint.budget
     assert budget is not None  # noqa: S101  (only such an endpoint spends one)
+    counts = {"left": left, "a_month": budget.a_month, "needed": needed}
     return WxaQuotaError(
-        Text(
-            "monthly_budget_is_used_up",
-            endpoint=endpoint.name,
-            left=left,
-            a_month=budget.a_month,
-            budget=budget.name,
-            needed=needed,
-        ),
+        Text("monthly_budget_is_used_up", endpoint=endpoint.name, budget=budget.name, **counts),
         errcode=0,
         values={"left this month": left, "of": budget.a_month},
         **endpoint.named(appid),

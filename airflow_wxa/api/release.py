@@ -62,15 +62,8 @@ def grayrelease(
 
     ``debuger`` is WeChat's spelling.
     """
-    return Call.to(
-        "grayrelease",
-        appid,
-        {
-            "gray_percentage": gray_percentage,
-            "support_debuger_first": support_debuger_first,
-            "support_experiencer_first": support_experiencer_first,
-        },
-    )
+    first = {"support_debuger_first": support_debuger_first, "support_experiencer_first": support_experiencer_first}
+    return Call.to("grayrelease", appid, {"gray_percentage": gray_percentage, **first})
 
 
 #: Read the plan: ``gray_release_plan``.

@@ -18,7 +18,6 @@ from airflow_wxa.steps.outcome import (
     Pause,
     Platform,
     PlatformOutcome,
-    PlatformServerOutcome,
     PrivacyOutcome,
     PrivacySettingOutcome,
     Recall,
@@ -32,7 +31,6 @@ from airflow_wxa.steps.outcome import (
     WithdrawOutcome,
     approved,
     changes_left,
-    withdrawals_left,
 )
 from airflow_wxa.steps.plain import plain_call, trial_qrcode, upload_media
 from airflow_wxa.steps.privacy import apply_for_privacy_interface, read_privacy_setting, set_privacy_setting
@@ -61,7 +59,6 @@ __all__ = [
     "Pause",
     "Platform",
     "PlatformOutcome",
-    "PlatformServerOutcome",
     "PrivacyOutcome",
     "PrivacySettingOutcome",
     "Recall",
@@ -106,5 +103,4 @@ __all__ = [
     "verify_release",
     "verify_rollback",
     "withdraw_audit",
-    "withdrawals_left",
 ]

@@ -20,7 +20,7 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.outcome import AuditOutcome, Step, SubmitOutcome, WithdrawOutcome, withdrawals_left
+from airflow_wxa.steps.outcome import AuditOutcome, Step, SubmitOutcome, WithdrawOutcome, changes_left
 from airflow_wxa.steps.remote_state import (
     NO_SHEET,
     foreign_open_sheet,
@@ -104,7 +104,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     try:
         auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError, WxaQuotaError) as error:
-        error.values |= _quota_told(quota) if isinstance(error, WxaQuotaError) else {}
+        if isinstance(error, WxaQuotaError) and quota:
+            error.values["queryquota told"] = "rest {rest} of limit {limit}".format(**quota)
         return (yield from _after_refusal(version, noted_auditid, error, not_used=how.privacy_api_not_use))
     sheet = yield from read_past_lag(
         lambda: read_latest_sheet(version.appid),
@@ -190,7 +191,7 @@ def withdraw_audit(appid: str, auditid: str) -> Step[WithdrawOutcome]:
     :raises WxaQuotaError: the withdrawals of this Mini Program are used up: 5 a day, 10 a month.
     :raises WxaStateError: the latest sheet is another one, or its review has ended.
     """
-    left = yield from withdrawals_left(appid)
+    left = yield from changes_left("undocodeaudit", appid)
     accepted = yield from recall(appid)
 
     def lags(sheet: AuditSheet | None) -> bool:
@@ -289,10 +290,6 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError, *,
     if already_running and sheet is not None and not version.is_sheet(sheet, noted_auditid):
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
-
-
-def _quota_told(quota: Mapping[str, Any]) -> dict[str, str]:
-    return {"queryquota told": "rest {rest} of limit {limit}".format(**quota)} if quota else {}
 
 
 def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[str, Any]]:

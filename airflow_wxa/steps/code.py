@@ -31,7 +31,8 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit:
     :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
-    _check_user_desc(version.appid, user_desc)
+    if problems := user_desc_problems(user_desc):
+        raise WxaSpecError(Text("user_desc_holds_a_mark"), problems, **CATALOGUE["commit"].named(version.appid))
     accepted, trial = (yield from recall(version.appid, version.fingerprint)), remote_state.trial_of(version)
     before = yield from trial.past_lag(accepted)
     sheet = yield from remote_state.read_latest_sheet(version.appid)
@@ -58,11 +59,6 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit:
         version.fingerprint,
         superseded=remote_state.superseded_by(version, sheet),
     )
-
-
-def _check_user_desc(appid: str, user_desc: str) -> None:
-    if problems := user_desc_problems(user_desc):
-        raise WxaSpecError(Text("user_desc_holds_a_mark"), problems, **CATALOGUE["commit"].named(appid))
 
 
 def _in_review(version: CodeVersion, sheet: AuditSheet | None) -> bool:

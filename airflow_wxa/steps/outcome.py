@@ -107,11 +107,6 @@ def changes_left(endpoint: str, appid: str | None) -> Step[int]:
     return cast("int", (yield Left(endpoint, appid or "")))
 
 
-def withdrawals_left(appid: str) -> Step[int]:
-    """Ask how often a sheet of a Mini Program may still be withdrawn, 5 a day and 10 a month; raises likewise."""
-    return (yield from changes_left("undocodeaudit", appid))
-
-
 class _Outcome:
     """Base of all outcomes; texts such as ``outcome_commit_unchanged`` say in a sentence what is true by then."""
 

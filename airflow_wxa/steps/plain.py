@@ -27,19 +27,9 @@ def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> S
     """
     row = CATALOGUE.get(endpoint)
     if row is None or row.holds_secrets or row.binary or (row.writes and not row.plain):
-        raise WxaSpecError(
-            Text("endpoint_is_not_plain"),
-            [
-                Text(
-                    "problem_of_endpoint",
-                    endpoint=repr(endpoint),
-                    problem=Text("endpoint_is_not_in_the_catalogue")
-                    if row is None
-                    else Text("endpoint_has_its_own_steps"),
-                )
-            ],
-            appid=appid,
-        )
+        why = Text("endpoint_is_not_in_the_catalogue" if row is None else "endpoint_has_its_own_steps")
+        problem = Text("problem_of_endpoint", endpoint=repr(endpoint), problem=why)
+        raise WxaSpecError(Text("endpoint_is_not_plain"), [problem], appid=appid)
     if row.method == "GET":
         call = Call(row, appid, query={name: str(value) for name, value in fields.items()})
     else:

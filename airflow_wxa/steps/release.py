@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -24,6 +24,7 @@ from airflow_wxa.steps.remote_state import (
     cut_off,
     foreign_trial,
     if_known,
+    online_as_noted,
     read_latest_sheet,
     read_versions,
     sheet_of,
@@ -72,11 +73,11 @@ def release_version(
         was = _released(version, accepted)
         return (yield from _outcome("already_released", version, before, was, accepted, proven=wanted, prove=prove))
     if _online_lags(version, before, accepted):
-        raise still_lagging("release", "release", version.appid, _online_as_noted(before))
+        raise still_lagging("release", "release", version.appid, online_as_noted(before))
     own, hosts = yield from guard_domains(version, wanted, accepted)
     allowed = may_be_lost((yield from approved(approval)), allowed)
     was = yield from judged("release", version.appid, accepted, allowed, own=own, hosts=hosts)
-    noted = {"online": _online_as_noted(before), "effective": in_order(was.effective.get(WEBVIEW))}
+    noted = {"online": online_as_noted(before), "effective": in_order(was.effective.get(WEBVIEW))}
     sheet = yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)  # last look
     call = release(version.appid).knowing(noted, version.fingerprint, online=was.to_json())
     try:
@@ -230,7 +231,7 @@ def before_release(version: CodeVersion, wanted: Collection[WebviewDomain]) -> S
 def _found(online: OnlineVersion | WxaError | None, own: frozenset[str] | None) -> dict[str, Any]:
     """Return what a release finds just before it publishes, as an approval names it."""
     return {
-        "online": "not known" if isinstance(online, WxaError) else _online_as_noted(online),
+        "online": "not known" if isinstance(online, WxaError) else online_as_noted(online),
         "configured": None if own is None else in_order(own),
     }
 
@@ -269,7 +270,7 @@ def _unless_refused(read: Step[T]) -> Step[T | WxaError]:
 def _online_lags(version: CodeVersion, online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
     """Tell whether the online version is one from before an accepted release of this version."""
     by_mark = online is not None and version.is_ours(online.version, online.description)
-    return not by_mark and accepted.explains("release", _online_as_noted(online), "online")
+    return not by_mark and accepted.explains("release", online_as_noted(online), "online")
 
 
 def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrites) -> bool:
@@ -282,10 +283,6 @@ def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrit
         return True
     was_released = "release" in accepted.before and not _online_lags(version, online, accepted)
     return was_released and version.is_online(online, since=1)
-
-
-def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
-    return asdict(online) if online else None
 
 
 def releasable_sheet(
@@ -490,6 +487,9 @@ def _checked_sheet(
             what = Text(_NOT_APPROVED)
         else:
             return sheet
+    after = "wait_until_approved" if ours else "submit_this_version_first"
+    if sheet is not None and ours and sheet.auditid != (approved_auditid or noted_auditid or sheet.auditid):
+        after = "adopt_the_newer_sheet"
     if sheet is not None and not ours and version.is_cut_off(sheet.user_version, sheet.user_desc):
         raise cut_off("release", version, sheet.user_desc)
     raise WxaStateError(
@@ -501,19 +501,10 @@ def _checked_sheet(
             "status": sheet.status.name.lower() if sheet else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
-        next_step=_after_a_wrong_sheet(sheet if ours else None, approved_auditid or noted_auditid),
+        next_step=Text(after),
         **CATALOGUE["release"].named(version.appid),
         retryable=what.key == _NOT_APPROVED and sheet is not None and sheet.status.is_open,
     )
-
-
-def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
-    """Return the next step about the latest sheet, which is ours or ``None``."""
-    if ours is None:
-        return Text("submit_this_version_first")
-    if noted_auditid and ours.auditid != noted_auditid:
-        return Text("adopt_the_newer_sheet")
-    return Text("wait_until_approved")
 
 
 def _not_online(
@@ -522,7 +513,7 @@ def _not_online(
     """Return the error that names the online version; behind 85052, our sheet was released, a replica may lag."""
     lags = _online_lags(version, online, accepted)
     if lags and not refused:
-        return still_lagging(step, "release", version.appid, _online_as_noted(online))
+        return still_lagging(step, "release", version.appid, online_as_noted(online))
     if online is not None and version.is_cut_off(online.version, online.description):
         return cut_off(step, version, online.description)
     return WxaStateError(

@@ -11,7 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_wxa.api.audit import AuditSheet, get_latest_auditstatus, read_sheet, undocodeaudit
-from airflow_wxa.api.code import AdoptedVersion, CodeVersion, VersionInfo, getversioninfo, read_version_info
+from airflow_wxa.api.code import (
+    AdoptedVersion,
+    CodeVersion,
+    OnlineVersion,
+    VersionInfo,
+    getversioninfo,
+    read_version_info,
+)
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     INVALID_AUDIT_ID,
@@ -22,7 +29,7 @@ from airflow_wxa.api.errcodes import (
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.steps.lag import AcceptedWrites, Watched, read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.outcome import Step, withdrawals_left
+from airflow_wxa.steps.outcome import Step, changes_left
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -75,6 +82,11 @@ def trial_as_noted(info: VersionInfo) -> dict[str, Any]:
     return {"trial": asdict(info.trial) if info.trial else None}
 
 
+def online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
+    """Return the online version likewise."""
+    return asdict(online) if online else None
+
+
 def sheet_as_noted(sheet: AuditSheet | None) -> dict[str, str] | None:
     """Return a sheet as the ledger holds it; its status is left out, since it changes by itself."""
     return None if sheet is None else {"auditid": sheet.auditid, "user_version": sheet.user_version}
@@ -108,7 +120,7 @@ def withdraw_foreign_sheet(
         asked = sheet.auditid in (yield from recall(version.appid, own_sheets=True)).own_sheets
     if not asked or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
-    left = yield from withdrawals_left(version.appid)
+    left = yield from changes_left("undocodeaudit", version.appid)
     accepted = yield from recall(version.appid)
     refused: WxaError | None = None
     after = yield from read_latest_sheet(version.appid)  # behind the fence: an older attempt may have gone on meanwhile
@@ -187,12 +199,8 @@ def foreign_trial(
             "ours": f"{version.user_version} {version.mark}",
             **said,
         },
-        why=Text("somebody_else_committed")
-        if theirs is None or theirs.description
-        else Text("description_was_left_out"),
-        next_step=Text("upload_again_or_adopt")
-        if isinstance(version, AdoptedVersion)
-        else Text("agree_then_commit_again"),
+        why=Text("description_was_left_out" if theirs and not theirs.description else "somebody_else_committed"),
+        next_step=Text("upload_again_or_adopt" if isinstance(version, AdoptedVersion) else "agree_then_commit_again"),
         **CATALOGUE["commit"].named(version.appid, step),
         **said,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
@@ -19,7 +19,7 @@ from airflow_wxa.steps.lag import Watched, recall, sent
 from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
 from airflow_wxa.steps.online import going_offline, read_online, read_webview_lists, refuse_losses
 from airflow_wxa.steps.outcome import Approved, RollbackOutcome, RollbackPlan, Step, approved, changes_left, in_order
-from airflow_wxa.steps.remote_state import if_known, read_versions
+from airflow_wxa.steps.remote_state import if_known, online_as_noted, read_versions
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plan_rollback(
     :raises WxaStateError: nothing can be rolled back to: 87012; or domains may go offline, and that stops it.
     """
     online = (yield from read_versions(appid)).online
-    listed = read_earlier_versions((yield get_history_version(appid)))
+    listed = yield from _earlier(appid)
     same = [each for each in listed if each.is_online(online)] if online and online.version else []
     sure = [each for each in same if online and online.description and each.user_desc]  # by both texts
     earlier = [each for each in listed if each not in sure]
@@ -53,25 +53,15 @@ def plan_rollback(
             what=Text("no_earlier_version"),
             values={"online": (online.version or "not named") if online else "nothing"},
         )
+    shown = ", ".join(_in_words(each) for each in earlier)
     if not app_version and len(sure) < len(same):
-        raise WxaSpecError(
-            Text("earlier_version_is_ambiguous", version=online.version),
-            [Text("app_version_must_be_named", earlier=", ".join(_in_words(each) for each in earlier))],
-            **_ENDPOINT.named(appid),
-        )
+        problem = Text("app_version_must_be_named", earlier=shown)
+        what = Text("earlier_version_is_ambiguous", version=online.version)
+        raise WxaSpecError(what, [problem], **_ENDPOINT.named(appid))
     target = next((each for each in earlier if app_version in ("", each.app_version)), None)
     if target is None:
-        raise WxaSpecError(
-            Text("version_cannot_come_back"),
-            [
-                Text(
-                    "app_version_is_not_listed",
-                    app_version=repr(app_version),
-                    earlier=", ".join(_in_words(each) for each in earlier),
-                )
-            ],
-            **_ENDPOINT.named(appid),
-        )
+        problem = Text("app_version_is_not_listed", app_version=repr(app_version), earlier=shown)
+        raise WxaSpecError(Text("version_cannot_come_back"), [problem], **_ENDPOINT.named(appid))
     own = yield from if_known(read_own_domains(appid))
     now = (yield from if_known(read_online(appid))) or Online()
     past = (yield from recall(appid, past=True)).past
@@ -108,16 +98,16 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
     is_asked = yield from approved(approval)
     found = {each.app_version: each for each in (yield from _earlier(plan.appid))}.get(plan.target.app_version)
     if is_asked and approval is not None:
-        now = {"online": _noted(online), "target": asdict(found) if found else None}
+        now = {"online": online_as_noted(online), "target": asdict(found) if found else None}
         yield from approved(replace(approval, about={**approval.about, **now}))
     _check_listed(plan, found)
-    call = revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
+    call = revertcoderelease(plan.appid, plan.target.app_version).knowing(online_as_noted(online))
     _, lost = yield from sent(call, WxaStateError)
     if isinstance(lost, WxaStateError) and lost.errcode != VERSION_NOT_REVERTIBLE:
         raise lost
     if lost is None or isinstance(lost, WxaStateError):
         # Also behind 87012: another run, or our own lost try, may have done it a moment ago.
-        accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
+        accepted = accepted.with_write(_ENDPOINT.name, online_as_noted(online))
     online = yield from target.read_back(accepted, lost, partial(_not_back, "rollback", plan))
     word: Literal["rolled_back", "already_rolled_back"]
     word = "already_rolled_back" if isinstance(lost, WxaStateError) else "rolled_back"
@@ -153,7 +143,7 @@ def _target(plan: RollbackPlan) -> Watched[OnlineVersion | None]:
     def read() -> Step[OnlineVersion | None]:
         return (yield from read_versions(plan.appid)).online
 
-    return Watched(_ENDPOINT.name, plan.appid, read, partial(is_back, plan), _noted)
+    return Watched(_ENDPOINT.name, plan.appid, read, partial(is_back, plan), online_as_noted)
 
 
 def is_back(plan: RollbackPlan, online: OnlineVersion | None) -> bool:
@@ -210,7 +200,3 @@ def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> Wx
 
 def _in_words(version: EarlierVersion) -> str:
     return f"{version.app_version} ({version.user_version or 'not named'})"
-
-
-def _noted(online: OnlineVersion | None) -> dict[str, Any] | None:
-    return asdict(online) if online else None

@@ -69,15 +69,8 @@ def _picked(drafts: Sequence[Draft], user_version: str, user_desc: str) -> Draft
     fitting = [each for each in drafts if all(getattr(each, name) == value for name, value in named.items())]
     if named and len(fitting) == 1:
         return fitting[0]
-    listed = [
-        Text(
-            "draft_is_listed",
-            draft_id=each.draft_id,
-            user_version=repr(each.user_version),
-            user_desc=repr(each.user_desc),
-        )
-        for each in (fitting or drafts)
-    ]
+    shown = [(each.draft_id, {name: repr(getattr(each, name)) for name in wanted}) for each in fitting or drafts]
+    listed = [Text("draft_is_listed", draft_id=draft_id, **names) for draft_id, names in shown]
     said = ", ".join(f"{name} = {value!r}" for name, value in named.items()) or Text("neither_version_nor_description")
     raise WxaSpecError(
         Text("draft_is_ambiguous", count=len(fitting) if named else Text("not_one")),
