@@ -1,4 +1,4 @@
-"""Platform credentials: ticket → platform token → merchant token, each refreshed once for all processes.
+"""Credentials of a platform: ticket → its token → its merchants' tokens, each refreshed by one process for all.
 
 An owner (a merchant, or the platform itself) is in one of these states, by its row in the store::
 

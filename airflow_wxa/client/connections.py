@@ -7,12 +7,15 @@ import select
 import ssl
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
 
 import aiohttp
 import certifi
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
@@ -22,8 +25,6 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
-
     from airflow_wxa.client.delivery import Request
 
 MAX_CONNECTIONS: Final = 32
@@ -98,11 +99,21 @@ class Connections:
         await self._http.close()
 
 
+class _Responses(ResponseHandler):
+    """Tells the reader of a body as well that a chunk of it is broken; left alone it would wait for all time-outs."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        if isinstance(exc, HttpProcessingError) and self._payload is not None:
+            self._payload.set_exception(aiohttp.ClientPayloadError())
+
+
 class _Connector(aiohttp.TCPConnector):
     """Uses no connection again on which bytes have come that nobody asked for: they would answer the next call."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._factory = partial(cast("type[ResponseHandler]", _Responses), loop=self._loop)
         self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(self, *asked: Any, **how: Any) -> aiohttp.connector.Connection:

@@ -157,20 +157,29 @@ def test_a_write_by_get_is_sent_once_where_a_kept_connection_breaks() -> None:
     assert seen == [b"GET /wxa/undocodeaudit"] * 2
 
 
-def test_an_answer_that_comes_in_drops_ends_like_one_that_does_not_come() -> None:
+@pytest.mark.parametrize(
+    ("framing", "drop", "said"),
+    [
+        (b"Content-Length: 999", b" ", r"no whole answer within 0\.6"),
+        (b"Transfer-Encoding: chunked", b"zz\r\n", "the connection broke"),
+    ],
+)
+def test_an_answer_that_comes_in_drops_is_none_and_a_broken_chunk_ends_it_at_once(
+    framing: bytes, drop: bytes, said: str
+) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(ConnectionError):
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
             while not reader.at_eof():
-                writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.02)
+                writer.write(drop)
 
     async def answer() -> None:
         async with served(drip) as host, client(Egress(host, timeout=0.1)) as one:
             await one.send(release(APPID))
 
-    with pytest.raises(WxaTransportError, match=r"release got no answer: no whole answer within 0\.6"):
+    with pytest.raises(WxaTransportError, match=f"release got no answer: {said}"):
         asyncio.run(answer())
 
 
