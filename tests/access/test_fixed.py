@@ -17,10 +17,10 @@ def fixed() -> FixedTokens:
     return FixedTokens({"wx1": "canary-merchant"}, "canary-platform")
 
 
-def test_each_call_gets_the_token_of_its_appid_or_of_the_platform(fixed: FixedTokens) -> None:
+def test_each_call_gets_the_token_of_its_appid_or_of_the_platform_which_has_no_successor(fixed: FixedTokens) -> None:
     assert fixed.token(MERCHANT) == Secret("canary-merchant")
     assert fixed.token(PLATFORM) == Secret("canary-platform")
-    assert fixed.known(MERCHANT) == fixed.token(MERCHANT)
+    assert fixed.known(MERCHANT) == fixed.token(MERCHANT) == fixed.token(MERCHANT, [fixed.token(MERCHANT)])
     assert (fixed.appids, fixed.platform) == (("wx1",), Secret("canary-platform"))
 
 
@@ -34,11 +34,6 @@ def test_another_appid_never_gets_a_token_that_is_there(fixed: FixedTokens) -> N
         assert "canary" not in f"{error.value} {error.value!r} {vars(error.value)}"
     with pytest.raises(WxaSpecError, match="component_access_token is missing"):
         FixedTokens({"wx1": "canary-merchant"}).token(PLATFORM)
-
-
-def test_a_fixed_token_has_no_successor(fixed: FixedTokens) -> None:
-    refused = fixed.token(MERCHANT)
-    assert fixed.token(MERCHANT, [refused]) == refused
 
 
 def test_a_token_shows_itself_nowhere_and_leaves_no_process(fixed: FixedTokens) -> None:

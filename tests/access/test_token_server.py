@@ -61,18 +61,15 @@ def test_a_token_is_asked_for_as_documented_and_without_appid_for_the_platform(c
 
 
 @each_row("expires_in, asked", [(5400, 1), (20, 1), (0.5, 1), (1e-9, 3)])
-def test_a_token_is_asked_for_again_before_its_end_only(company: Company, expires_in: float, asked: int) -> None:
+def test_a_token_is_asked_for_again_before_its_end_or_when_refused(
+    company: Company, expires_in: float, asked: int
+) -> None:
     company.tells(expires_in=expires_in)
     source = company.source()
     assert {source.token(MERCHANT).reveal() for _ in range(3)} == {"told"}
     assert len(company.asked) == asked
-
-
-def test_a_refused_token_is_told_to_the_server_and_replaced(company: Company) -> None:
-    source = company.source()
-    refused = source.token(MERCHANT)
-    company.tells(access_token="another")
-    assert source.token(MERCHANT, [refused]) == Secret("another")
+    company.tells(access_token="another", expires_in=expires_in)
+    assert source.token(MERCHANT, [Secret("told")]) == Secret("another")  # a refused one is told, and replaced
     assert company.asked[0]["refused"] == "1"
     assert source.token(MERCHANT) == Secret("another")
 
@@ -134,12 +131,11 @@ def test_netrc_does_not_replace_the_bearer(company: Company, tmp_path: Path, mon
     assert company.server.authorizations == [f"Bearer {BEARER}", None]
 
 
-def test_the_connections_proxy_is_used(company: Company) -> None:
+def test_the_connections_proxy_is_used_and_a_server_that_does_not_answer_is_named_without_what_its_url_hides(
+    company: Company,
+) -> None:
     source = company.source(url="http://tokens.invalid/token", proxy=company.server.url)
     assert source.token(MERCHANT) == Secret("told")
-
-
-def test_a_server_that_does_not_answer_is_named_without_what_its_url_hides(company: Company) -> None:
     url = "http://user:canary@127.0.0.1:1/token?key=canary"
     with pytest.raises(WxaTransportError, match=r"127\.0\.0\.1[\s\S]*the connection broke") as error:
         company.source(url=url).token(MERCHANT)

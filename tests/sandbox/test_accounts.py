@@ -229,13 +229,14 @@ def test_the_info_names_owner_domains_and_granted_sets(wechat: Wechat) -> None:
     assert (granted["authorizer_appid"], granted["authorizer_refresh_token"]) == (APPID, REFRESH_TOKEN)
 
 
-@pytest.mark.parametrize(("individual", "name", "kind"), [(True, "个人", 0), (False, f"Owner of {APPID}", 1)])
-def test_an_individual_shows_in_both_account_calls(wechat: Wechat, individual: bool, name: str, kind: int) -> None:
-    wechat.account.individual, wechat.account.granted_sets = individual, {30}
-    info = wechat.component(INFO, authorizer_appid=APPID)["authorizer_info"]
-    basic = wechat.send("POST", BASIC_INFO)
-    assert (info["principal_name"], basic["principal_name"], basic["principal_type"]) == (name, name, kind)
-    assert (basic["errcode"], basic["appid"], basic["account_type"]) == (0, APPID, 3)
+def test_an_individual_shows_in_both_account_calls(wechat: Wechat) -> None:
+    wechat.account.granted_sets = {30}
+    for individual, name, kind in ((True, "个人", 0), (False, f"Owner of {APPID}", 1)):
+        wechat.account.individual = individual
+        info = wechat.component(INFO, authorizer_appid=APPID)["authorizer_info"]
+        basic = wechat.send("POST", BASIC_INFO)
+        assert (info["principal_name"], basic["principal_name"], basic["principal_type"]) == (name, name, kind)
+        assert (basic["errcode"], basic["appid"], basic["account_type"]) == (0, APPID, 3)
 
 
 @pytest.mark.parametrize(("method", "get", "post"), [("any", 0, 0), ("POST", 43002, 0), ("GET", 0, 43001)])

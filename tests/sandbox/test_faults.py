@@ -79,10 +79,10 @@ def test_faults_are_taken_in_order_by_the_calls_that_they_are_for_and_as_often_a
     assert [wechat.commit() for _ in range(4)] == [1, -1, -1, 0]
 
 
-@pytest.mark.parametrize("changes", [{"kind": "explode"}, {"times": 0}, {"seconds": -1}])
-def test_a_fault_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is none of|at least"):
-        Fault(**{"path": "*", "kind": "empty", **changes})
+def test_a_fault_that_makes_no_sense_is_refused() -> None:
+    for changes in ({"kind": "explode"}, {"times": 0}, {"seconds": -1}):
+        with pytest.raises(ValueError, match=r"is none of|at least"):
+            Fault(**{"path": "*", "kind": "empty", **changes})  # type: ignore[arg-type]
 
 
 def test_an_in_process_client_gets_the_broken_connection_as_an_error(wxa_world: World) -> None:
@@ -98,20 +98,15 @@ def test_an_in_process_client_gets_the_broken_connection_as_an_error(wxa_world: 
     assert wxa_world.mini_program(APPID).exp_info is not None
 
 
-def test_a_fault_without_an_end_answers_40001_however_often_the_token_is_refreshed(wechat: Wechat) -> None:
-    wechat.sandbox.add_fault(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
-    tokens = [wechat.refresh()["authorizer_access_token"] for _ in range(5)]
-    assert [wechat.quota_errcode(token) for token in tokens] == [40001] * 5
-
-
-def test_a_fault_for_one_merchant_meets_its_refresh_and_a_dropped_answer_leaves_the_token_rotated(
-    wechat: Wechat,
-) -> None:
+def test_a_fault_for_one_merchant_meets_its_refresh_and_one_without_an_end_every_call(wechat: Wechat) -> None:
     wechat.sandbox.add_fault(Fault(path=REFRESH, kind="errcode_before", errcode=45009, appid=APPID))
     assert wechat.refresh(authorizer_appid="wx9")["errcode"] == 61003
     assert [wechat.refresh().get("errcode", 0) for _ in range(2)] == [45009, 0]
+    wechat.sandbox.add_fault(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
+    tokens = [wechat.refresh()["authorizer_access_token"] for _ in range(5)]
+    assert [wechat.quota_errcode(token) for token in tokens] == [40001] * 5
     wechat.platform.rotate_refresh_tokens, wechat.platform.refresh_grace_seconds = "each", 0
-    wechat.sandbox.add_fault(Fault(path=REFRESH, kind="drop_after"))
+    wechat.sandbox.add_fault(Fault(path=REFRESH, kind="drop_after"))  # its answer is lost, the token is rotated
     wechat.refresh()
     assert wechat.refresh()["errcode"] == 61023
 

@@ -43,8 +43,8 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     wechat.commit()
     assert isinstance(wechat.get("/wxa/get_qrcode"), bytes)
     assert wechat.last.errcode == 0
-    assert "errcode" not in wechat.component("modify_wxa_jump_domain", action="get")
-    assert wechat.last.errcode == 0
+    assert "errcode" not in wechat.component("modify_wxa_jump_domain", action="get", appid=APPID)
+    assert (wechat.last.errcode, wechat.last.unknown_fields) == (0, ["appid", "component_appid"])
 
 
 @each_row(

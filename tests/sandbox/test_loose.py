@@ -124,15 +124,14 @@ def test_an_upload_with_direct_commit_cannot_be_submitted_and_has_no_pages(wecha
     assert wechat.submit(ugc_declare={"scene": [0]})["errcode"] == 0
 
 
-def test_a_description_comes_back_cut_off(wechat: Wechat) -> None:
+def test_descriptions_come_back_cut_off_and_an_account_without_api_permission_is_answered_no_tokens(
+    wechat: Wechat,
+) -> None:
     wechat.world.loose.longest_desc = 7
     wechat.released("1.4.0")
     info = wechat.versions
     assert {info["exp_info"]["exp_desc"], info["release_info"]["release_desc"]} == {"release"}
     assert wechat.latest["user_desc"] == "release"
-
-
-def test_an_account_without_api_permission_is_answered_no_tokens(wechat: Wechat) -> None:
     wechat.account.api_permission = False
     info = wechat.component("api_query_auth", authorization_code=wechat.world.authorise(APPID))["authorization_info"]
     assert set(info) == {"authorizer_appid", "func_info"}
@@ -204,12 +203,7 @@ def test_an_errcode_may_be_text_for_one_mini_program_alone_and_the_journal_keeps
     assert wechat.latest["errcode"] == 85058
 
 
-def test_looseness_survives_json_and_a_reset_goes_back_to_the_seed() -> None:
-    world = World(loose=Looseness.everything(lag=2))
-    assert World.from_json(world.to_json()) == world
-
-
-def test_looseness_is_set_while_it_runs(http: httpx.Client) -> None:
+def test_looseness_is_set_while_it_runs_and_survives_json(http: httpx.Client) -> None:
     url, of_one = "/_sandbox/loose", {"appid": APPID}
     set_now = http.put(url, json={"lag": {"domains": 2}, "answers": ["bom"]}).json()
     assert (set_now["lag"], set_now["answers"]) == ({"domains": 2}, ["bom"])
@@ -219,12 +213,8 @@ def test_looseness_is_set_while_it_runs(http: httpx.Client) -> None:
     refused = http.put(url, json={"answers": ["polite"], "lag": {"audits": 1}})
     assert (refused.status_code, "answers" in refused.json()["error"]) == (400, True)
     assert http.get(url, params={"appid": "wx9"}).status_code == 400
-
-
-def test_unknown_request_fields_are_named_in_the_journal(wechat: Wechat) -> None:
-    wechat.post(SET, {"action": "get", "webviewdomains": [], "appid": APPID})
-    wechat.post(SET, {"action": "get"})
-    assert [entry.unknown_fields for entry in wechat.sandbox.journal] == [["appid", "webviewdomains"], []]
+    world = World(loose=Looseness.everything(lag=2))
+    assert World.from_json(world.to_json()) == world
 
 
 def test_every_endpoint_answers_the_same_errcode_in_a_loose_world(wxa_world: World) -> None:

@@ -47,13 +47,8 @@ def message(content: str) -> tuple[str, str]:
 
 
 def sealed(xml: str, **changes: Any) -> Any:
-    options = {
-        "push_token": PUSH_TOKEN,
-        "encoding_aes_key": ENCODING_AES_KEY,
-        "component_appid": COMPONENT_APPID,
-        "timestamp": 1640763902,
-    }
-    return encrypt(xml, **{**options, **changes})
+    keys = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY, "component_appid": COMPONENT_APPID}
+    return encrypt(xml, **keys, **({"timestamp": 1640763902} | changes))  # type: ignore[arg-type]
 
 
 def pushed(receiver: Elsewhere) -> list[tuple[dict[str, str], str]]:
@@ -118,27 +113,24 @@ def test_a_pushed_ticket_gets_a_platform_token(
 
 
 @pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
-def test_an_authorisation_event_carries_a_code_that_works(wechat: Wechat, receiver: Elsewhere, event: Any) -> None:
+def test_an_authorisation_event_carries_a_code_that_works_and_the_end_of_one_none(
+    wechat: Wechat, receiver: Elsewhere, event: Any
+) -> None:
     wechat.world.clock = lambda: 1640763902.0
     deliver(compose(wechat.world, event, APPID))
-    ((info, _),) = pushed(receiver)
+    code = wechat.world.authorise(APPID)
+    for each in ("authorized", "unauthorized"):
+        deliver(compose(wechat.world, each, APPID))  # type: ignore[arg-type]
+    (info, _), (waiting, _), (ended, _) = pushed(receiver)
     assert (info["InfoType"], info["AuthorizerAppid"], info["CreateTime"]) == (event, APPID, "1640763902")
     assert info["AuthorizationCodeExpiredTime"] == "1640767502"
     assert info["PreAuthCode"]
-    answer = wechat.component("api_query_auth", authorization_code=info["AuthorizationCode"])
-    assert answer["authorization_info"]["authorizer_appid"] == APPID
-
-
-def test_an_authorised_event_names_the_code_that_waits_and_an_unauthorised_one_none(
-    wechat: Wechat, receiver: Elsewhere
-) -> None:
-    code = wechat.world.authorise(APPID)
-    for event in ("authorized", "unauthorized"):
-        deliver(compose(wechat.world, event, APPID))
-    (first, _), (info, _) = pushed(receiver)
-    assert first["AuthorizationCode"] == code
-    assert (info["InfoType"], info["AuthorizerAppid"], "AuthorizationCode" in info) == ("unauthorized", APPID, False)
+    assert waiting["AuthorizationCode"] == code  # the one that waits already
+    assert (ended["InfoType"], ended["AuthorizerAppid"], "AuthorizationCode" in ended) == ("unauthorized", APPID, False)
     assert not wechat.account.authorised
+    deliver(compose(wechat.world, event, APPID))
+    answer = wechat.component("api_query_auth", authorization_code=pushed(receiver)[-1][0]["AuthorizationCode"])
+    assert answer["authorization_info"]["authorizer_appid"] == APPID
 
 
 @pytest.mark.parametrize(
@@ -206,32 +198,26 @@ def test_a_push_that_a_call_sets_off_or_a_person_asks_for_is_written_down_as_is_
     assert told == [*((event, 200, "success") for event in came), lost, lost]
 
 
-def test_an_answer_that_echoes_a_secret_is_written_down_without_it(
-    wxa_sandbox: RunningSandbox, receiver: Elsewhere
-) -> None:
-    receiver.answers(200, f"got {MERCHANT_TOKEN}".encode())
-    assert wxa_sandbox.push_ticket().text == f"got {MERCHANT_TOKEN}"
-    assert wxa_sandbox.deliveries[0].answer == "got ***"
-
-
 @pytest.mark.parametrize("name", ["push_token", "encoding_aes_key", "push_url"])
 def test_a_platform_that_cannot_be_pushed_to_says_what_it_lacks(wechat: Wechat, name: str) -> None:
     setattr(wechat.platform, name, "")
     shown = "address" if name == "push_url" else name
     with pytest.raises(ValueError, match=f"{COMPONENT_APPID} cannot be pushed to without {shown}$"):
         compose(wechat.world, "component_verify_ticket", COMPONENT_APPID)
+    for key in ("short", "a" * 44, "a" * 42 + "="):  # which is not shown
+        with pytest.raises(ValueError, match=rf"43 letters and digits, got {len(key)}$"):
+            Platform(component_appid="c", encoding_aes_key=key)
 
 
-@pytest.mark.parametrize("key", ["short", "a" * 44, "a" * 42 + "="])
-def test_an_aes_key_that_is_none_is_refused_without_being_shown(key: str) -> None:
-    with pytest.raises(ValueError, match=rf"43 letters and digits, got {len(key)}$"):
-        Platform(component_appid="c", encoding_aes_key=key)
-
-
-def test_no_push_shows_what_it_carries(wxa_sandbox: RunningSandbox) -> None:
+def test_no_push_shows_what_it_carries_nor_an_answer_that_echoes_it(
+    wxa_sandbox: RunningSandbox, receiver: Elsewhere
+) -> None:
     wxa_sandbox.push_ticket()
     wxa_sandbox.push("authorized", APPID)
     push = wxa_sandbox.compose("component_verify_ticket", COMPONENT_APPID)
+    receiver.answers(200, f"got {MERCHANT_TOKEN}".encode())
+    assert wxa_sandbox.push_ticket().text == f"got {MERCHANT_TOKEN}"
+    assert wxa_sandbox.deliveries[-1].answer == "got ***"
     shown = repr((push, push.request(), wxa_sandbox.deliveries, wxa_sandbox))
     hidden = wxa_sandbox.world.tokens()
     assert len(hidden) > 8
