@@ -52,15 +52,15 @@ INCOMPLETE = [
 ]
 
 
-@each_row(
-    "name, status, content, said",
-    [
-        *[("release", status, each, said) for (status, said), answers in NO_ANSWERS.items() for each in answers],
-        *[(name, 200, content, f"an answer without {field}") for name, content, field in INCOMPLETE],
-        *[("get_qrcode", 200, each, "neither an image nor JSON") for each in (b"", b"<html>", b"GIF89a")],
-        ("get_qrcode", 502, JPEG, "HTTP status 502"),
-    ],
-)
+UNUSABLE = [
+    *[("release", status, each, said) for (status, said), answers in NO_ANSWERS.items() for each in answers],
+    *[(name, 200, content, f"an answer without {field}") for name, content, field in INCOMPLETE],
+    *[("get_qrcode", 200, each, "neither an image nor JSON") for each in (b"", b"<html>", b"GIF89a")],
+    ("get_qrcode", 502, JPEG, "HTTP status 502"),
+]
+
+
+@each_row("name, status, content, said", UNUSABLE)
 def test_what_is_no_answer_of_an_endpoint_is_an_error(name: str, status: int, content: bytes, said: str) -> None:
     call = Call.to(name, APPID)
     with pytest.raises(WxaTransportError) as raised:
@@ -149,14 +149,14 @@ def test_a_refusal_is_read_on_one_line_before_anything_else_of_its_answer(name: 
     assert said in str(raised.value)
 
 
-@each_row(
-    "content, said",
-    [
-        (b"x" * 300_000, "bytes 300000"),
-        (b'{"errcode":"' + b"x" * 299_986 + b'"}', "bytes 300000"),
-        *[(b'{"errcode":%d,"errmsg":"%s"}' % (each, b"x" * 100_000), "more characters") for each in (-1, 1234567)],
-    ],
-)
+HUGE = [
+    (b"x" * 300_000, "bytes 300000"),
+    (b'{"errcode":"' + b"x" * 299_986 + b'"}', "bytes 300000"),
+    *[(b'{"errcode":%d,"errmsg":"%s"}' % (each, b"x" * 100_000), "more characters") for each in (-1, 1234567)],
+]
+
+
+@each_row("content, said", HUGE)
 def test_a_huge_answer_is_shown_by_its_beginning(content: bytes, said: str) -> None:
     with pytest.raises((WxaTransportError, WxaApiError)) as raised:
         read_reply(Call.to("release", APPID), 200, content)

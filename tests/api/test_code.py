@@ -106,16 +106,16 @@ def test_a_description_of_ones_own_is_any_text_without_a_mark(user_desc: Any) ->
     ] == []
 
 
-@each_row(
-    "auditid, user_version, noted, ours",
-    [
-        ("7", "1.4.0", "7", True),
-        ("7", "1.4.0", "8", False),
-        ("7", "1.4.0", "", False),
-        ("7", "9.9.9", "7", False),
-        ("", "1.4.0", "", False),
-    ],
-)
+NOTED = [
+    ("7", "1.4.0", "7", True),
+    ("7", "1.4.0", "8", False),
+    ("7", "1.4.0", "", False),
+    ("7", "9.9.9", "7", False),
+    ("", "1.4.0", "", False),
+]
+
+
+@each_row("auditid, user_version, noted, ours", NOTED)
 def test_a_sheet_without_description_is_ours_if_noted(auditid: str, user_version: str, noted: str, ours: bool) -> None:
     assert VERSION.is_sheet(AuditSheet(auditid, AuditStatus.AUDITING, user_version), noted) is ours
 
@@ -180,18 +180,18 @@ ONLINE = {"release_time": 2, "release_version": "1.3.0", "release_desc": "online
 LONG_AGO = 1_764_136_920
 
 
-@each_row(
-    "answer, trial, online",
-    [
-        ({"exp_info": EXP, "release_info": ONLINE}, ("1.4.0", "trial", 1), ("1.3.0", "online", 2)),
-        ({"errcode": 0}, None, None),
-        ({"exp_info": {"exp_time": 1}, "release_info": {"release_desc": "d"}}, ("", "", 1), ("", "d", 0)),
-        *[
-            ({"release_info": ONLINE | {"release_time": told}}, None, ("1.3.0", "online", read))
-            for told, read in [(LONG_AGO, LONG_AGO), (LONG_AGO * 1000, 0), (-1, 0), (0, 0)]  # no epoch second
-        ],
+SLOTS = [
+    ({"exp_info": EXP, "release_info": ONLINE}, ("1.4.0", "trial", 1), ("1.3.0", "online", 2)),
+    ({"errcode": 0}, None, None),
+    ({"exp_info": {"exp_time": 1}, "release_info": {"release_desc": "d"}}, ("", "", 1), ("", "d", 0)),
+    *[
+        ({"release_info": ONLINE | {"release_time": told}}, None, ("1.3.0", "online", read))
+        for told, read in [(LONG_AGO, LONG_AGO), (LONG_AGO * 1000, 0), (-1, 0), (0, 0)]  # no epoch second
     ],
-)
+]
+
+
+@each_row("answer, trial, online", SLOTS)
 def test_both_slots_are_read_and_what_wechat_leaves_out_is_empty(answer: Any, trial: Any, online: Any) -> None:
     info = read_version_info(Reply(answer))
     assert info.trial == (TrialVersion(*trial) if trial else None)

@@ -129,31 +129,31 @@ def test_an_unknown_code_is_shown_as_itself(errcode: int) -> None:
     assert textless.split("\n  ")[1] == f"errcode {errcode}"
 
 
-@each_row(
-    "errmsg, text, rid",
-    [
-        (f"system error rid: {RID}", "system error", RID),
-        ("system error hint: [abc] rid: 0-1-2", "system error hint: [abc]", "0-1-2"),
-        ("rid: 0-1-2", "", "0-1-2"),
-        ("arid: nothing", "arid: nothing", ""),
-        ("", "", ""),
-    ],
-)
+ERRMSGS = [
+    (f"system error rid: {RID}", "system error", RID),
+    ("system error hint: [abc] rid: 0-1-2", "system error hint: [abc]", "0-1-2"),
+    ("rid: 0-1-2", "", "0-1-2"),
+    ("arid: nothing", "arid: nothing", ""),
+    ("", "", ""),
+]
+
+
+@each_row("errmsg, text, rid", ERRMSGS)
 def test_the_rid_is_taken_out_of_errmsg(errmsg: str, text: str, rid: str) -> None:
     with pytest.raises(WxaApiError) as raised:
         read_reply(Call.to("commit", APPID), 200, json.dumps({"errcode": -1, "errmsg": errmsg}).encode())
     assert (raised.value.errmsg, raised.value.rid) == (text, rid)
 
 
-@each_row(
-    "known, answered, other",
-    [
-        (["*"], "/wxa/commit", None),
-        (["/wxa/*"], "/wxa/commit", "/cgi-bin/x"),
-        (["/wxa/commit"], "/wxa/commit", "/wxa/commit2"),
-        ([], None, "/wxa/commit"),
-    ],
-)
+PATHS = [
+    (["*"], "/wxa/commit", None),
+    (["/wxa/*"], "/wxa/commit", "/cgi-bin/x"),
+    (["/wxa/commit"], "/wxa/commit", "/wxa/commit2"),
+    ([], None, "/wxa/commit"),
+]
+
+
+@each_row("known, answered, other", PATHS)
 def test_a_star_ends_a_prefix(known: list[str], answered: str | None, other: str | None) -> None:
     row = Errcode(1, "n", "input", tuple(known), "s", "documented")
     assert answered is None or row.answered_by(answered)

@@ -20,20 +20,20 @@ def test_every_error_is_one_of_ours(cls: type[WxaError]) -> None:
     assert cls.__doc__
 
 
-@each_row(
-    "parts, lines",
-    [
-        (
-            {"values": {"a": 1}, "why": "why", "next_step": "next", "source": "source", "appid": "wx1"},
-            ["appid wx1, a 1", "why", "next", "source"],
-        ),
-        ({}, []),
-        ({"source": "there"}, ["there"]),
-        ({"values": {"appid": "wx2"}, "appid": "wx1"}, ["appid wx2"]),  # not twice
-        ({"values": {"a": "x" * 400}}, ["a " + "x" * 400]),
-        ({"values": {"a": "x" * 403}}, ["a " + "x" * 400 + "… (3 more characters)"]),
-    ],
-)
+PARTS = [
+    (
+        {"values": {"a": 1}, "why": "why", "next_step": "next", "source": "source", "appid": "wx1"},
+        ["appid wx1, a 1", "why", "next", "source"],
+    ),
+    ({}, []),
+    ({"source": "there"}, ["there"]),
+    ({"values": {"appid": "wx2"}, "appid": "wx1"}, ["appid wx2"]),  # not twice
+    ({"values": {"a": "x" * 400}}, ["a " + "x" * 400]),
+    ({"values": {"a": "x" * 403}}, ["a " + "x" * 400 + "… (3 more characters)"]),
+]
+
+
+@each_row("parts, lines", PARTS)
 def test_the_five_parts_stand_a_line_each_and_a_long_value_is_cut(parts: Any, lines: list[str]) -> None:
     assert str(WxaError("what", **parts)).split("\n  ") == ["what", *lines]
 
@@ -44,30 +44,30 @@ def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
     assert error.problems == ("first = 1", "second = 2")
 
 
-@each_row(
-    "error",
-    [
-        WxaSpecError("refused", ["first"], appid="wx1"),
-        WxaTransportError("lost", endpoint="commit"),
-        WxaStateError("stopped", values={"ours": "1"}),
-        WxaApiError("refused", errcode=1, errmsg="m", rid="r", retryable=True),
-        WxaAuditRejected("rejected", reason="because", screenshot=["m1"]),
-    ],
-)
+ERRORS = [
+    WxaSpecError("refused", ["first"], appid="wx1"),
+    WxaTransportError("lost", endpoint="commit"),
+    WxaStateError("stopped", values={"ours": "1"}),
+    WxaApiError("refused", errcode=1, errmsg="m", rid="r", retryable=True),
+    WxaAuditRejected("rejected", reason="because", screenshot=["m1"]),
+]
+
+
+@each_row("error", ERRORS)
 def test_an_error_keeps_all_it_knows_when_pickled(error: WxaError) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(copy), str(copy), repr(copy), copy.__dict__) == (type(error), str(error), repr(error), error.__dict__)
 
 
-@each_row(
-    "error, retryable",
-    [
-        (WxaTransportError("lost"), True),
-        (WxaSpecError("refused", []), False),
-        (WxaStateError("stopped"), False),
-        (WxaStateError("stopped", retryable=True), True),
-        (WxaTransportError("lost", retryable=False), False),
-    ],
-)
+RETRYABLE = [
+    (WxaTransportError("lost"), True),
+    (WxaSpecError("refused", []), False),
+    (WxaStateError("stopped"), False),
+    (WxaStateError("stopped", retryable=True), True),
+    (WxaTransportError("lost", retryable=False), False),
+]
+
+
+@each_row("error, retryable", RETRYABLE)
 def test_the_class_says_who_acts_unless_the_error_knows_better(error: WxaError, retryable: bool) -> None:
     assert error.retryable is retryable

@@ -24,33 +24,33 @@ def test_a_secret_reveals_itself_only_when_asked_and_does_not_leave_its_process(
         pickle.dumps(Secret(TOKEN))
 
 
-@each_row(
-    "text",
-    [
-        f"GET /wxa/x?access_token={TOKEN}",
-        "GET /wxa/x?access_token=canary%2Btoken%2Fwith%3Dodd%20signs",
-        "a page that says canary%2Btoken%2Fwith%3Dodd+signs",
-        f"{TOKEN} twice {TOKEN}",
-    ],
-)
+ECHOES = [
+    f"GET /wxa/x?access_token={TOKEN}",
+    "GET /wxa/x?access_token=canary%2Btoken%2Fwith%3Dodd%20signs",
+    "a page that says canary%2Btoken%2Fwith%3Dodd+signs",
+    f"{TOKEN} twice {TOKEN}",
+]
+
+
+@each_row("text", ECHOES)
 def test_a_known_secret_is_taken_out_raw_and_encoded(text: str) -> None:
     clean = without_secrets(text, [Secret(TOKEN)])
     assert "canary" not in clean
     assert "***" in clean
 
 
-@each_row(
-    "text, clean",
-    [
-        ("/wxa/commit?access_token=SECRET&path=a", "/wxa/commit?access_token=***&path=a"),
-        ("?component_access_token=SECRET", "?component_access_token=***"),
-        ("?authorizer_access_token=SECRET end", "?authorizer_access_token=*** end"),
-        ("next=%2Fwxa%3Faccess_token%3DSECRET", "next=%2Fwxa%3Faccess_token%3D***"),
-        ("next=access_token%3dSECRET", "next=access_token%3d***"),
-        ('<a href="?access_token=SECRET">', '<a href="?access_token=***">'),
-        ("no token here", "no token here"),
-    ],
-)
+QUERIES = [
+    ("/wxa/commit?access_token=SECRET&path=a", "/wxa/commit?access_token=***&path=a"),
+    ("?component_access_token=SECRET", "?component_access_token=***"),
+    ("?authorizer_access_token=SECRET end", "?authorizer_access_token=*** end"),
+    ("next=%2Fwxa%3Faccess_token%3DSECRET", "next=%2Fwxa%3Faccess_token%3D***"),
+    ("next=access_token%3dSECRET", "next=access_token%3d***"),
+    ('<a href="?access_token=SECRET">', '<a href="?access_token=***">'),
+    ("no token here", "no token here"),
+]
+
+
+@each_row("text, clean", QUERIES)
 def test_the_value_of_a_token_query_is_taken_out_whoever_wrote_it(text: str, clean: str) -> None:
     assert without_token_queries(text) == clean
     assert without_secrets(text, []) == clean

@@ -10,17 +10,16 @@ from airflow_wxa.errors import WxaInputError, WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.tables import each_row
 
+WRITTEN = [
+    ("requestdomain", "https://API.example.com/", "https://api.example.com"),
+    ("requestdomain", "https://api.example.com:8443", "https://api.example.com:8443"),
+    ("wsrequestdomain", "wss://ws.example.com", "wss://ws.example.com"),
+    ("udpdomain", "udp://u.example.com:0080", "udp://u.example.com:80"),
+    ("tcpdomain", "tcp://例子.example.com", "tcp://xn--fsqu00a.example.com"),
+]
 
-@each_row(
-    "kind, text, domain",
-    [
-        ("requestdomain", "https://API.example.com/", "https://api.example.com"),
-        ("requestdomain", "https://api.example.com:8443", "https://api.example.com:8443"),
-        ("wsrequestdomain", "wss://ws.example.com", "wss://ws.example.com"),
-        ("udpdomain", "udp://u.example.com:0080", "udp://u.example.com:80"),
-        ("tcpdomain", "tcp://例子.example.com", "tcp://xn--fsqu00a.example.com"),
-    ],
-)
+
+@each_row("kind, text, domain", WRITTEN)
 def test_a_domain_is_normalised(kind: str, text: str, domain: str) -> None:
     assert parse_server_domains({kind: [text]}) == {kind: {domain}}
 
@@ -53,17 +52,17 @@ def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_
     assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
 
 
-@each_row(
-    "told, meant",
-    [
-        ("https://例子.example.com", "https://xn--fsqu00a.example.com"),
-        ("HTTPS://A.example.com.", "https://a.example.com"),
-        ("a.example.com:8443", "https://a.example.com:8443"),
-        ("https://a.example.com:08443/", "https://a.example.com:8443"),
-        ("https://a_b.example.com", "https://a_b.example.com"),
-        ("-", "-"),
-    ],
-)
+TOLD = [
+    ("https://例子.example.com", "https://xn--fsqu00a.example.com"),
+    ("HTTPS://A.example.com.", "https://a.example.com"),
+    ("a.example.com:8443", "https://a.example.com:8443"),
+    ("https://a.example.com:08443/", "https://a.example.com:8443"),
+    ("https://a_b.example.com", "https://a_b.example.com"),
+    ("-", "-"),
+]
+
+
+@each_row("told, meant", TOLD)
 def test_a_list_is_read_in_the_form_in_which_domains_are_asked_for(told: str, meant: str) -> None:
     assert lists_in({"requestdomain": [told]}) == {"requestdomain": {meant}}
 

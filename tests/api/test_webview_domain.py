@@ -20,17 +20,17 @@ def problems(read: Callable[[], object]) -> Sequence[str]:
     return raised.value.problems
 
 
-@each_row(
-    "text, host",
-    [
-        *[(f"https://{host}", host) for host in ("example.com", "a.b.c.d.example.com", "a-b.example.com")],
-        *[(text, "1a.example.com") for text in ("https://1a.example.com/", "HTTPS://1A.Example.COM/")],
-        ("https://例子.中国", "xn--fsqu00a.xn--fiqs8s"),
-        ("https://XN--FSQU00A.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s"),
-        ("https://Bücher.example", "xn--bcher-kva.example"),
-        ("https://m。example。com", "m.example.com"),
-    ],
-)
+ORIGINS = [
+    *[(f"https://{host}", host) for host in ("example.com", "a.b.c.d.example.com", "a-b.example.com")],
+    *[(text, "1a.example.com") for text in ("https://1a.example.com/", "HTTPS://1A.Example.COM/")],
+    ("https://例子.中国", "xn--fsqu00a.xn--fiqs8s"),
+    ("https://XN--FSQU00A.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s"),
+    ("https://Bücher.example", "xn--bcher-kva.example"),
+    ("https://m。example。com", "m.example.com"),
+]
+
+
+@each_row("text, host", ORIGINS)
 def test_an_origin_is_read_and_normalised(text: str, host: str) -> None:
     domain = WebviewDomain.parse(text)
     assert (domain.host, domain.origin) == (host, f"https://{host}")
@@ -121,15 +121,15 @@ def test_one_text_in_place_of_a_list_is_refused_once_and_not_by_letter(text: str
     assert problems(lambda: domains.parse_origins(text)) == (said,)
 
 
-@each_row(
-    "platform, covered, others",
-    [
-        (["qq.com"], ["qq.com", "m.qq.com", "a.b.qq.com"], ["notqq.com", "qq.com.evil.com"]),
-        (["m.qq.com"], ["m.qq.com", "a.m.qq.com"], ["qq.com", "a.qq.com"]),
-        (["example.com", "qq.com"], ["qq.com", "example.com"], ["com"]),
-        ([], [], ["qq.com"]),
-    ],
-)
+COVERED = [
+    (["qq.com"], ["qq.com", "m.qq.com", "a.b.qq.com"], ["notqq.com", "qq.com.evil.com"]),
+    (["m.qq.com"], ["m.qq.com", "a.m.qq.com"], ["qq.com", "a.qq.com"]),
+    (["example.com", "qq.com"], ["qq.com", "example.com"], ["com"]),
+    ([], [], ["qq.com"]),
+]
+
+
+@each_row("platform, covered, others", COVERED)
 def test_a_domain_is_covered_by_itself_or_a_parent(platform: list[str], covered: list[str], others: list[str]) -> None:
     assert [each for each in (*covered, *others) if WebviewDomain(each).covered_by(platform)] == covered
 
@@ -170,33 +170,33 @@ def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.Log
     assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
 
 
-@each_row(
-    "entries, hosts",
-    [
-        ("a.example.com;B.example.com", {A.host, B.host}),
-        ("a.example.com; b.example.com;", {A.host, B.host}),
-        ("", set()),
-        (["A.example.com", "例子.中国"], {A.host, "xn--fsqu00a.xn--fiqs8s"}),
-        ("Odd_One.example.com", {"odd_one.example.com"}),
-    ],
-)
+PLATFORM_LISTS = [
+    ("a.example.com;B.example.com", {A.host, B.host}),
+    ("a.example.com; b.example.com;", {A.host, B.host}),
+    ("", set()),
+    (["A.example.com", "例子.中国"], {A.host, "xn--fsqu00a.xn--fiqs8s"}),
+    ("Odd_One.example.com", {"odd_one.example.com"}),
+]
+
+
+@each_row("entries, hosts", PLATFORM_LISTS)
 def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str]) -> None:
     assert domains.normalised_hosts(entries) == hosts
 
 
-@each_row(
-    "action, actual, left",
-    [
-        ("add", {A.origin, B.origin, C.origin}, []),
-        ("add", {A.origin}, [B.origin]),
-        ("set", {A.origin, B.origin}, []),
-        ("set", {A.origin, C.origin}, [B.origin, C.origin]),
-        ("delete", {C.origin}, []),
-        ("delete", {A.origin, C.origin}, [A.origin]),
-        ("delete", {"https://sub.a.example.com"}, []),
-        ("get", set(), []),
-    ],
-)
+LEFT = [
+    ("add", {A.origin, B.origin, C.origin}, []),
+    ("add", {A.origin}, [B.origin]),
+    ("set", {A.origin, B.origin}, []),
+    ("set", {A.origin, C.origin}, [B.origin, C.origin]),
+    ("delete", {C.origin}, []),
+    ("delete", {A.origin, C.origin}, [A.origin]),
+    ("delete", {"https://sub.a.example.com"}, []),
+    ("get", set(), []),
+]
+
+
+@each_row("action, actual, left", LEFT)
 def test_done_means_by_action(action: Action, actual: set[str], left: list[str]) -> None:
     assert domains.remaining(action, [A, B], actual) == left
 

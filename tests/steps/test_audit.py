@@ -134,20 +134,20 @@ def test_a_version_is_submitted_once_or_said_why_not(script: Script, sheets: Any
 CURE = r"\n  apply for the right with WxaApplyPrivacyInterfaceOperator, or take"
 
 
-@pytest.mark.parametrize(
-    ("not_used", "scan", "told"),
-    [
-        (
-            False,
-            CLEAR | {"without_conf_list": LOCATION},
-            r"wx\.getLocation[\s\S]*if the code truly does not use",
-        ),
-        # Where "not used" was declared, what can cure it is advised.
-        *((True, scan, CURE) for scan in (CLEAR, CLEAR | {"without_auth_list": LOCATION}, -1)),
-        # It stands as itself where the scan tells no interface.
-        *((False, scan, "submit_audit refused") for scan in (CLEAR, -1, 61039, LOST)),
-    ],
-)
+SCANS = [
+    (
+        False,
+        CLEAR | {"without_conf_list": LOCATION},
+        r"wx\.getLocation[\s\S]*if the code truly does not use",
+    ),
+    # Where "not used" was declared, what can cure it is advised.
+    *((True, scan, CURE) for scan in (CLEAR, CLEAR | {"without_auth_list": LOCATION}, -1)),
+    # It stands as itself where the scan tells no interface.
+    *((False, scan, "submit_audit refused") for scan in (CLEAR, -1, 61039, LOST)),
+]
+
+
+@pytest.mark.parametrize(("not_used", "scan", "told"), SCANS)
 def test_61040_names_the_interfaces_and_what_can_cure_it(script: Script, not_used: bool, scan: Any, told: str) -> None:
     with pytest.raises(WxaInputError, match=told) as raised:
         script.submits(NO_SHEET, how=Submission(privacy_api_not_use=not_used), said=61040, scan=scan)
@@ -198,20 +198,20 @@ NEWER = SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 110}
 NUMBERLESS = SEEN | {"auditid": ""}
 
 
-@pytest.mark.parametrize(
-    ("before", "shown", "remembered"),
-    [
-        (None, None, {}),
-        *[(before, (7, "approved", 100), SEEN) for before in (None, {}, *(SEEN | {"status": each} for each in OPEN))],
-        # A replica that lags: what has ended does not go on.
-        *[(SEEN, shown, SEEN) for shown in ((7, "auditing", 100), (7, "delayed", 100), None, (6, "rejected", 90))],
-        (SEEN, (8, "auditing", 110), NEWER),
-        (SEEN, (8, "auditing", 0), NEWER | {"submit_audit_time": 0}),
-        # WeChat leaves its number out.
-        (NUMBERLESS, (None, "auditing", 100), NUMBERLESS),
-        (NUMBERLESS, (None, "auditing", 110), NEWER | {"auditid": ""}),
-    ],
-)
+LOOKS = [
+    (None, None, {}),
+    *[(before, (7, "approved", 100), SEEN) for before in (None, {}, *(SEEN | {"status": each} for each in OPEN))],
+    # A replica that lags: what has ended does not go on.
+    *[(SEEN, shown, SEEN) for shown in ((7, "auditing", 100), (7, "delayed", 100), None, (6, "rejected", 90))],
+    (SEEN, (8, "auditing", 110), NEWER),
+    (SEEN, (8, "auditing", 0), NEWER | {"submit_audit_time": 0}),
+    # WeChat leaves its number out.
+    (NUMBERLESS, (None, "auditing", 100), NUMBERLESS),
+    (NUMBERLESS, (None, "auditing", 110), NEWER | {"auditid": ""}),
+]
+
+
+@pytest.mark.parametrize(("before", "shown", "remembered"), LOOKS)
 def test_what_is_remembered_of_an_audit_only_moves_on(script: Script, before: Any, shown: Any, remembered: Any) -> None:
     answer: Any = NO_SHEET
     if shown:

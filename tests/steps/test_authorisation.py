@@ -16,16 +16,16 @@ def page(total: Any, *numbers: int) -> dict[str, Any]:
     return {"total_count": total, "list": entries}
 
 
-@pytest.mark.parametrize(
-    ("pages", "found", "offsets"),
-    [
-        ([page(3, 1, 2), page(3, 3)], [1, 2, 3], [0, 2]),  # pages hold fewer than asked for
-        ([page(9, 1), page(9)], [1], [0, 1]),  # an empty page is the end, whatever is counted
-        ([page("2", 1), page("2", 2)], [1, 2], [0, 1]),
-        # A total that WeChat does not count is read to the empty page.
-        *[([page(total, 1), page(total, 2), page(total)], [1, 2], [0, 1, 2]) for total in (None, {})],
-    ],
-)
+LISTS = [
+    ([page(3, 1, 2), page(3, 3)], [1, 2, 3], [0, 2]),  # pages hold fewer than asked for
+    ([page(9, 1), page(9)], [1], [0, 1]),  # an empty page is the end, whatever is counted
+    ([page("2", 1), page("2", 2)], [1, 2], [0, 1]),
+    # A total that WeChat does not count is read to the empty page.
+    *[([page(total, 1), page(total, 2), page(total)], [1, 2], [0, 1, 2]) for total in (None, {})],
+]
+
+
+@pytest.mark.parametrize(("pages", "found", "offsets"), LISTS)
 def test_pages_are_followed_to_the_end(script: Script, pages: Any, found: list[int], offsets: list[int]) -> None:
     tokens = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=pages)
     assert tokens == {f"wx{number}": Secret(f"r{number}") for number in found}
@@ -40,16 +40,16 @@ def test_a_merchant_whose_code_was_never_exchanged_has_no_token(script: Script) 
 INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}
 
 
-@pytest.mark.parametrize(
-    ("said", "token", "refresh"),
-    [
-        ({}, None, None),
-        ({"authorizer_access_token": None, "authorizer_refresh_token": ""}, None, None),
-        ({"authorizer_refresh_token": "r"}, None, Secret("r")),
-        ({"authorizer_access_token": "t"}, Secret("t"), None),
-        ({"authorizer_access_token": "t", "authorizer_refresh_token": "r"}, Secret("t"), Secret("r")),
-    ],
-)
+TOKENS = [
+    ({}, None, None),
+    ({"authorizer_access_token": None, "authorizer_refresh_token": ""}, None, None),
+    ({"authorizer_refresh_token": "r"}, None, Secret("r")),
+    ({"authorizer_access_token": "t"}, Secret("t"), None),
+    ({"authorizer_access_token": "t", "authorizer_refresh_token": "r"}, Secret("t"), Secret("r")),
+]
+
+
+@pytest.mark.parametrize(("said", "token", "refresh"), TOKENS)
 def test_an_authorisation_without_tokens_keeps_the_rest(script: Script, said: Any, token: Any, refresh: Any) -> None:
     answer = {"authorization_info": INFO | said}
     found = script.play(exchange_code(PLATFORM, Secret("code")), api_query_auth=answer)

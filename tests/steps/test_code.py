@@ -96,14 +96,14 @@ def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]
 A, B = "wx.getLocation", "wx.chooseAddress"
 
 
-@pytest.mark.parametrize(
-    ("rights", "declared", "cure"),
-    [
-        ([A], [], ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
-        ([], [B], ("declare them in requiredPrivateInfos", "声明")),
-        ([A], [B], ("those without right with WxaApplyPrivacyInterfaceOperator", "无权限的")),
-    ],
-)
+FINDINGS = [
+    ([A], [], ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
+    ([], [B], ("declare them in requiredPrivateInfos", "声明")),
+    ([A], [B], ("those without right with WxaApplyPrivacyInterfaceOperator", "无权限的")),
+]
+
+
+@pytest.mark.parametrize(("rights", "declared", "cure"), FINDINGS)
 def test_findings_are_named_with_their_cure_before_the_submission_is_refused_for_them(
     script: Script, rights: list[str], declared: list[str], cure: tuple[str, str]
 ) -> None:

@@ -34,15 +34,15 @@ PLATFORM = platform("example.com")
 SPELT = {"errcode": 0, "webviewdomain": ["https://A.example.com/", "https://b.example.com"]}
 
 
-@pytest.mark.parametrize(
-    ("action", "before", "after", "added", "removed"),
-    [
-        ("add", [C], [A, B, C], [A, B], []),
-        ("add", [], [A, B], [A, B], []),
-        ("set", [C], [A, B], [A, B], [C]),
-        ("delete", [A, B, C], [C], [], [A, B]),
-    ],
-)
+CHANGES = [
+    ("add", [C], [A, B, C], [A, B], []),
+    ("add", [], [A, B], [A, B], []),
+    ("set", [C], [A, B], [A, B], [C]),
+    ("delete", [A, B, C], [C], [], [A, B]),
+]
+
+
+@pytest.mark.parametrize(("action", "before", "after", "added", "removed"), CHANGES)
 def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
     script: Script, action: Action, before: Any, after: Any, added: Any, removed: Any
 ) -> None:
@@ -165,20 +165,20 @@ def test_an_outcome_comes_back_from_json_as_it_was() -> None:
     assert outcome.is_done
 
 
-@pytest.mark.parametrize(
-    ("action", "wanted", "said"),
-    [
-        ("add", [], "webviewdomain = []: action 'add' needs at least one"),
-        ("delete", [], "webviewdomain = []: action 'delete' needs at least one"),
-        ("set", [], "webviewdomain = []: action 'set' needs at least one"),
-        ("get", [A], f"webviewdomain = ['{A.origin}']: action 'get' takes none"),
-        (None, [A], f"webviewdomain = ['{A.origin}']: action left out takes none"),
-        ("ADD", [A], "action = 'ADD': must be add, delete, set or get, or None"),
-        ("all", [], "action = 'all': must be add, delete, set or get, or None"),
-        (["add"], [A], "action = ['add']: must be"),
-        ("", [], "action = '': must be"),
-    ],
-)
+MISFITS = [
+    ("add", [], "webviewdomain = []: action 'add' needs at least one"),
+    ("delete", [], "webviewdomain = []: action 'delete' needs at least one"),
+    ("set", [], "webviewdomain = []: action 'set' needs at least one"),
+    ("get", [A], f"webviewdomain = ['{A.origin}']: action 'get' takes none"),
+    (None, [A], f"webviewdomain = ['{A.origin}']: action left out takes none"),
+    ("ADD", [A], "action = 'ADD': must be add, delete, set or get, or None"),
+    ("all", [], "action = 'all': must be add, delete, set or get, or None"),
+    (["add"], [A], "action = ['add']: must be"),
+    ("", [], "action = '': must be"),
+]
+
+
+@pytest.mark.parametrize(("action", "wanted", "said"), MISFITS)
 def test_domains_and_action_that_do_not_fit_are_refused_before_anything_is_sent(
     script: Script, action: Any, wanted: list[WebviewDomain], said: str
 ) -> None:

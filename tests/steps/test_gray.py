@@ -24,15 +24,15 @@ def raises(script: Script, *looks: dict[str, Any], said: Any = 0) -> Any:
     return script.play(gray_release(VERSION, 30), getgrayreleaseplan=looks, sheets=APPROVED, grayrelease=said)
 
 
-@pytest.mark.parametrize(
-    ("looks", "said"),
-    [
-        ([plan(10), plan(10), plan(30)], 0),  # an old plan right after the write is lag
-        ([plan(10), plan(30)], 85082),  # somebody who raised it to the same part did it for us
-        # A plan that WeChat does not tell is none.
-        *(([told, plan(30)], 0) for told in ({"errcode": 0}, {"errcode": 0, "gray_release_plan": {"status": 9}}, NONE)),
-    ],
-)
+RISES = [
+    ([plan(10), plan(10), plan(30)], 0),  # an old plan right after the write is lag
+    ([plan(10), plan(30)], 85082),  # somebody who raised it to the same part did it for us
+    # A plan that WeChat does not tell is none.
+    *(([told, plan(30)], 0) for told in ({"errcode": 0}, {"errcode": 0, "gray_release_plan": {"status": 9}}, NONE)),
+]
+
+
+@pytest.mark.parametrize(("looks", "said"), RISES)
 def test_the_part_rises_to_what_was_asked_for(script: Script, looks: Any, said: int) -> None:
     outcome = raises(script, *looks, said=said)
     assert (outcome.outcome, outcome.gray_percentage) == ("raised", 30)

@@ -69,16 +69,16 @@ def test_each_cell(cell: str) -> None:
     assert found.not_proven.get(WEBVIEW, ()) == not_proven
 
 
-@pytest.mark.parametrize(
-    ("hosts", "entries", "lost"),
-    [
-        ({"merchant.example"}, {"api": {SERVER}}, False),  # a parent that is registered covers
-        ({"example"}, {"own": {SERVER}}, True),
-        ({"ws.merchant.example"}, {"own": {SERVER}}, False),
-        (set(), {"direct": {SERVER}}, False),
-        (set(), {"api": {SERVER}}, True),
-    ],
-)
+SERVER_CELLS = [
+    ({"merchant.example"}, {"api": {SERVER}}, False),  # a parent that is registered covers
+    ({"example"}, {"own": {SERVER}}, True),
+    ({"ws.merchant.example"}, {"own": {SERVER}}, False),
+    (set(), {"direct": {SERVER}}, False),
+    (set(), {"api": {SERVER}}, True),
+]
+
+
+@pytest.mark.parametrize(("hosts", "entries", "lost"), SERVER_CELLS)
 def test_server_domains_likewise_with_their_port(hosts: set[str], entries: dict[str, Any], lost: bool) -> None:
     found = goes_offline(now("wsrequestdomain", hosts=frozenset(hosts), effective={SERVER}, **entries))
     assert (found.servers or {}).get("wsrequestdomain") == ([SERVER] if lost else None)

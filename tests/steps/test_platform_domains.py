@@ -109,19 +109,19 @@ def test_after_a_lost_answer_the_list_of_server_domains_is_read_back(script: Scr
     stops(LOST if said is LOST else WxaBusyError)(lambda: added("a.com;c.com"))
 
 
-@pytest.mark.parametrize(
-    ("action", "hosts", "said"),
-    [
-        ("add", [], "hosts = []: action 'add' needs at least one"),
-        ("set", [], "hosts = []: action 'set' needs at least one"),
-        ("get", ["b.com"], "hosts = ['b.com']: action 'get' takes none"),
-        ("replace", ["b.com"], "action = 'replace': must be add, delete, set or get"),
-        ("add", ["https://b.com"], "'https://b.com' is no bare host"),
-        ("add", ["b.com:443"], "'b.com:443' is no bare host"),
-        ("add", [7], "7 is no text"),
-        ("add", "b.com/", "'b.com/' is no bare host"),
-    ],
-)
+MISFITS = [
+    ("add", [], "hosts = []: action 'add' needs at least one"),
+    ("set", [], "hosts = []: action 'set' needs at least one"),
+    ("get", ["b.com"], "hosts = ['b.com']: action 'get' takes none"),
+    ("replace", ["b.com"], "action = 'replace': must be add, delete, set or get"),
+    ("add", ["https://b.com"], "'https://b.com' is no bare host"),
+    ("add", ["b.com:443"], "'b.com:443' is no bare host"),
+    ("add", [7], "7 is no text"),
+    ("add", "b.com/", "'b.com/' is no bare host"),
+]
+
+
+@pytest.mark.parametrize(("action", "hosts", "said"), MISFITS)
 def test_what_cannot_be_right_is_not_sent(script: Script, action: Any, hosts: Any, said: str) -> None:
     with pytest.raises(WxaSpecError) as raised:
         script.play(modify_platform_domains(action, hosts))

@@ -37,21 +37,21 @@ def test_texts_travel_as_they_are() -> None:
     assert b"\\u" not in content
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {},
-        {"owner_setting": {"notice_method": "popup"}, "setting_list": []},
-        {"owner_setting": {"contact_email": "a@b.cn"}, "setting_list": []},
-        {"owner_setting": OWNER},
-        {**GUIDE, "privacy_ver": 1},
-        {**GUIDE, "privacy_ver": 3},
-        {**GUIDE, "setting_list": [{"privacy_key": "Location"}]},
-        {**GUIDE, "setting_list": None},
-        {**GUIDE, "setting_list": ["Location"]},
-        {**GUIDE, "owner_setting": "ops"},
-    ],
-)
+WRONG = [
+    {},
+    {"owner_setting": {"notice_method": "popup"}, "setting_list": []},
+    {"owner_setting": {"contact_email": "a@b.cn"}, "setting_list": []},
+    {"owner_setting": OWNER},
+    {**GUIDE, "privacy_ver": 1},
+    {**GUIDE, "privacy_ver": 3},
+    {**GUIDE, "setting_list": [{"privacy_key": "Location"}]},
+    {**GUIDE, "setting_list": None},
+    {**GUIDE, "setting_list": ["Location"]},
+    {**GUIDE, "owner_setting": "ops"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_wechat_would_refuse_is_not_sent(script: Script, wrong: dict[str, Any]) -> None:
     with pytest.raises(WxaSpecError, match="setprivacysetting not sent"):
         script.play(set_privacy_setting(APPID, wrong))

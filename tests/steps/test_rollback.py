@@ -28,14 +28,14 @@ def plans(script: Script, description: str, *versions: Any, app_version: str = "
     return script.play(step, looks=looks, revertcoderelease=listed(*versions), **around)
 
 
-@pytest.mark.parametrize(
-    ("description", "versions"),
-    [
-        ("", [(12, "1.3.0", "fix"), (11, "1.2.0", "")]),  # released again under the same name
-        ("", [(12, "1.3.0", ""), (11, "1.3.0", "")]),  # a tool that names all alike
-        ("fix", [(12, "1.3.0", ""), (11, "1.2.0", "")]),
-    ],
-)
+AMBIGUOUS = [
+    ("", [(12, "1.3.0", "fix"), (11, "1.2.0", "")]),  # released again under the same name
+    ("", [(12, "1.3.0", ""), (11, "1.3.0", "")]),  # a tool that names all alike
+    ("fix", [(12, "1.3.0", ""), (11, "1.2.0", "")]),
+]
+
+
+@pytest.mark.parametrize(("description", "versions"), AMBIGUOUS)
 def test_one_step_back_is_not_guessed(script: Script, description: str, versions: list[tuple[int, str, str]]) -> None:
     with pytest.raises(WxaSpecError, match=r"(?s)one step back is not clear.*12 \(1\.3\.0\), 11 "):
         plans(script, description, *versions)

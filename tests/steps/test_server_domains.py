@@ -97,14 +97,14 @@ def test_lists_are_written_once_and_only_if_they_differ(
     ending(lambda: configured(script, action, wanted, *answers, **others))
 
 
-@pytest.mark.parametrize(
-    ("action", "wanted", "sent", "has"),
-    [
-        ("add", request(A, B), {"requestdomain": [B]}, {"requestdomain": [A, B], "udpdomain": ["udp://u.org"]}),
-        ("delete", request(A, C), {"requestdomain": [A]}, {"udpdomain": ["udp://u.org"]}),
-        ("set", request(B), {"requestdomain": [B], "udpdomain": ["udp://u.org"]}, None),
-    ],
-)
+CHANGES = [
+    ("add", request(A, B), {"requestdomain": [B]}, {"requestdomain": [A, B], "udpdomain": ["udp://u.org"]}),
+    ("delete", request(A, C), {"requestdomain": [A]}, {"udpdomain": ["udp://u.org"]}),
+    ("set", request(B), {"requestdomain": [B], "udpdomain": ["udp://u.org"]}, None),
+]
+
+
+@pytest.mark.parametrize(("action", "wanted", "sent", "has"), CHANGES)
 def test_only_differences_are_sent_and_sets_whole(
     script: Script, action: str, wanted: Any, sent: Any, has: Any
 ) -> None:
@@ -114,15 +114,15 @@ def test_only_differences_are_sent_and_sets_whole(
     assert script.bodies("modify_domain")[1] == {"action": action, **EMPTY, **sent}
 
 
-@pytest.mark.parametrize(
-    ("named", "kind"),
-    [
-        *[({f"invalid_{kind}": [f"{scheme}://a.org"]}, WxaInputError) for kind, scheme in SERVER_KINDS.items()],
-        ({"invalid_uploaddomain": [A], "no_icp_domain": [B]}, WxaInputError),
-        ({"no_icp_domain": [A, C]}, WxaPlatformSetupError),
-        ({"no_icp_domain": [f"https://{'x' * 50}.n{number}.org" for number in range(60)]}, WxaPlatformSetupError),
-    ],
-)
+LEFT_OUT = [
+    *[({f"invalid_{kind}": [f"{scheme}://a.org"]}, WxaInputError) for kind, scheme in SERVER_KINDS.items()],
+    ({"invalid_uploaddomain": [A], "no_icp_domain": [B]}, WxaInputError),
+    ({"no_icp_domain": [A, C]}, WxaPlatformSetupError),
+    ({"no_icp_domain": [f"https://{'x' * 50}.n{number}.org" for number in range(60)]}, WxaPlatformSetupError),
+]
+
+
+@pytest.mark.parametrize(("named", "kind"), LEFT_OUT)
 @pytest.mark.parametrize("direct", [False, True])
 def test_a_part_is_no_success_and_each_value_is_named(script: Script, named: Any, kind: Any, direct: bool) -> None:
     said: Any = {"modify_domain_directly" if direct else "modify_domain": [six(), six(requestdomain=[B], **named)]}
@@ -168,22 +168,22 @@ ADD_THEN_DELETE = [("add", [C]), ("delete", [A])]
 UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webviewdomain": {}}]
 
 
-@pytest.mark.parametrize(
-    ("before", "told", "sent", "after"),
-    [
-        ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[B, C]]),
-        # What lies between two writes is lag: a look from before both, between them, and behind both.
-        ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[A, B], [A, B, C], [B, C]]),
-        ([A, B], {}, ADD_THEN_DELETE, [[B, C]]),  # WeChat does not say: it may be online
-        ([A, B], {"effective_webviewdomain": []}, [("set", [B, C])], [[B, C]]),
-        # A list that WeChat does not tell is not set.
-        *[
-            (each, effective, [("add", [B, C])], [[B, C]])
-            for each in UNTOLD
-            for effective in ({"effective_webviewdomain": [A]}, {})
-        ],
+DIRECT = [
+    ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[B, C]]),
+    # What lies between two writes is lag: a look from before both, between them, and behind both.
+    ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[A, B], [A, B, C], [B, C]]),
+    ([A, B], {}, ADD_THEN_DELETE, [[B, C]]),  # WeChat does not say: it may be online
+    ([A, B], {"effective_webviewdomain": []}, [("set", [B, C])], [[B, C]]),
+    # A list that WeChat does not tell is not set.
+    *[
+        (each, effective, [("add", [B, C])], [[B, C]])
+        for each in UNTOLD
+        for effective in ({"effective_webviewdomain": [A]}, {})
     ],
-)
+]
+
+
+@pytest.mark.parametrize(("before", "told", "sent", "after"), DIRECT)
 def test_a_direct_list_that_is_online_is_not_set(script: Script, before: Any, told: Any, sent: Any, after: Any) -> None:
     outcome = directly(script, "set", [B, C], before, *[{}] * len(sent), *after, effective=told)
     bodies = [(body["action"], body.get("webviewdomain")) for body in script.bodies("setwebviewdomain_directly")]
@@ -224,17 +224,17 @@ def test_server_domains_that_are_not_effective_are_named(script: Script, monkeyp
         proven(request(A), {}, {})
 
 
-@pytest.mark.parametrize(
-    ("action", "wanted"),
-    [
-        ("add", {}),
-        ("delete", request()),
-        ("set", {}),
-        ("set", dict.fromkeys(SERVER_KINDS, frozenset())),
-        ("get", request(A)),
-        ("all", request(A)),
-    ],
-)
+MISFITS = [
+    ("add", {}),
+    ("delete", request()),
+    ("set", {}),
+    ("set", dict.fromkeys(SERVER_KINDS, frozenset())),
+    ("get", request(A)),
+    ("all", request(A)),
+]
+
+
+@pytest.mark.parametrize(("action", "wanted"), MISFITS)
 def test_what_makes_no_sense_is_refused_before_any_call(script: Script, action: str, wanted: Any) -> None:
     with pytest.raises(WxaSpecError, match="modify_domain refused"):
         script.play(configure_server_domains(APPID, action, wanted))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.errors import WxaBusyError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaSpecError, WxaTransportError
 from airflow_wxa.steps import AcceptedWrites, add_to_template
 from tests.steps.conftest import Script
 
@@ -58,3 +58,9 @@ def test_a_template_of_the_other_type_is_another_one(script: Script) -> None:
     }
     outcome = makes(script, MADE, standard, said={}, template_type=1)
     assert (outcome.outcome, outcome.template_id) == ("added", 49)
+
+
+def test_a_draft_that_is_not_named_alone_is_refused_and_those_that_fit_are_listed(script: Script) -> None:
+    drafts = {"draft_list": [{"draft_id": 12, **NAMES}, {"draft_id": 13, **NAMES, "user_desc": "build 813"}]}
+    with pytest.raises(WxaSpecError, match=r"draft 13: user_version = '1\.4\.0', user_desc = 'build 813'"):
+        script.play(add_to_template(user_version="1.4.0"), gettemplatedraftlist=drafts)

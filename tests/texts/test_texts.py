@@ -231,16 +231,16 @@ def test_a_stored_text_whose_key_has_gone_stays_readable() -> None:
     assert in_language(from_data(stored), "zh") == "as it was said"
 
 
-@pytest.mark.parametrize(
-    ("english", "chinese"),
-    [
-        ("commit refused: errcode 4711", "commit 被微信拒绝：错误码 4711"),  # noqa: RUF001
-        ("commit refused: invalid credential", "commit 被微信拒绝：错误码 40001"),  # noqa: RUF001
-        ("the store does not answer", "存储没有应答"),
-        ("no such text", "no such text"),
-        ("", ""),
-    ],
-)
+RECOGNISED = [
+    ("commit refused: errcode 4711", "commit 被微信拒绝：错误码 4711"),  # noqa: RUF001
+    ("commit refused: invalid credential", "commit 被微信拒绝：错误码 40001"),  # noqa: RUF001
+    ("the store does not answer", "存储没有应答"),
+    ("no such text", "no such text"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("english", "chinese"), RECOGNISED)
 def test_a_text_that_was_stored_without_a_key_is_recognised(english: str, chinese: str) -> None:
     assert in_language(english, "zh") == chinese
 
