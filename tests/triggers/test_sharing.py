@@ -1,20 +1,34 @@
+"""What the waits of one event loop share: the look-up of their Connection, its client, the watcher of pushes."""
+
 import asyncio
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from airflow.sdk import Connection
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import asynchronous
-from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError
+from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import RunningSandbox
-from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.store import LoggedPush, Store
 from airflow_wxa.triggers import sharing
-from airflow_wxa.triggers.sharing import SharedConnection, shared_connection
+from airflow_wxa.triggers.sharing import PushWatcher, SharedConnection, shared_connection
 from tests.airflow_session import connection
+from tests.triggers.waiting import APPIDS, push
 
 VARIABLE = "AIRFLOW_CONN_WXA_DEFAULT"
+FIRST, OTHER, THIRD = APPIDS
+UNREACHABLE = WxaTransportError("the store does not answer")
+Watched = Callable[[PushWatcher, Sequence["Told"]], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
 
 
 @pytest.fixture
@@ -121,3 +135,138 @@ def test_nothing_is_left_when_the_last_has_left(wxa_default: RunningSandbox) -> 
     asyncio.run(cancelled())
     assert not sharing._connections._loops
     assert not asynchronous._pools._loops
+
+
+# Pushes
+
+
+class Told(set[tuple[str, int]]):
+    """The pushes that a wait was told of, each once."""
+
+    def on_push(self, push: LoggedPush) -> None:
+        self.add((push.kind, push.create_time))
+
+    async def comes_to(self, pushes: int) -> bool:
+        """Tell whether it is told of so many within a few questions to the store."""
+        for _ in range(50):
+            if len(self) >= pushes:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+
+def watched(
+    open_store: Callable[[], Store], meanwhile: Watched, *appids: str, platform: str = COMPONENT_APPID
+) -> list[Told]:
+    """Watch for some Mini Programs while something happens, and return what each was told of."""
+
+    async def run() -> list[Told]:
+        watcher, told = PushWatcher(open_store), [Told() for _ in appids]
+        with watcher.watching(platform, {appid: each.on_push for appid, each in zip(appids, told, strict=True)}):
+            await meanwhile(watcher, told)
+        return told
+
+    return asyncio.run(run())
+
+
+async def for_a_while(watcher: PushWatcher, told: Sequence[Told]) -> None:
+    await asyncio.sleep(0.1)
+
+
+def test_whoever_waits_for_that_mini_program_is_told_also_of_a_push_just_before(store: Store) -> None:
+    push(store, FIRST)
+    push(store, THIRD, "unauthorized")
+    push(store, THIRD, platform="wx00000000000000c2")
+
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        assert await told[0].comes_to(1)
+        await asyncio.to_thread(push, store, OTHER)
+        assert await told[1].comes_to(1)
+        await for_a_while(watcher, told)
+
+    assert [len(each) for each in watched(lambda: store, meanwhile, FIRST, OTHER, THIRD)] == [1, 1, 0]
+
+
+def test_the_next_push_of_each_kind_is_told_as_well(store: Store) -> None:
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        for at in (1, 2):
+            for kind in ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"):
+                push(store, FIRST, kind, at)
+            assert await told[0].comes_to(3 * at)
+            assert not await told[0].comes_to(3 * at + 1)
+
+    watched(lambda: store, meanwhile, FIRST)
+
+
+def test_all_waits_of_a_platform_take_one_question(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(store, "pushes", lambda *args, **_: asked.append(args) or [])
+    watched(lambda: store, for_a_while, FIRST, OTHER)
+    assert {platform for platform, _ in asked} == {COMPONENT_APPID}
+    assert len(asked) <= 0.1 / 0.02 + 1
+
+
+def failing(errors: list[WxaError], store: Store) -> Callable[[], Store]:
+    """Return what raises these, one at each call, and then opens the store."""
+
+    def open_store() -> Store:
+        if errors:
+            raise errors.pop(0)
+        return store
+
+    return open_store
+
+
+def test_a_store_that_comes_back_is_asked_again_and_its_silence_is_told_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "airflow_wxa.triggers.sharing")
+    push(store, FIRST)
+
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        assert await told[0].comes_to(1)
+
+    watched(failing([UNREACHABLE] * 3, store), meanwhile, FIRST)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["no pushes cut the waits short, polling goes on: the store does not answer"]
+
+
+def test_a_store_that_cannot_be_opened_is_left_alone_and_without_a_platform_nothing_is_watched(store: Store) -> None:
+    errors: list[WxaError] = [WxaSpecError("the store cannot be a SQLite file here", ["…"]), UNREACHABLE]
+    watched(failing(errors, store), for_a_while, FIRST, platform="")
+    assert len(errors) == 2
+    watched(failing(errors, store), for_a_while, FIRST)
+    assert errors == [UNREACHABLE]
+
+
+def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> None:
+    async def waits() -> list[bool]:
+        watcher, alive = PushWatcher(lambda: store), []
+        for _ in range(2):
+            with (
+                watcher.watching(COMPONENT_APPID, {FIRST: Told().on_push}),
+                watcher.watching(COMPONENT_APPID, {FIRST: Told().on_push, OTHER: Told().on_push}),
+            ):
+                task = watcher._task
+                assert task is not None
+                await asyncio.sleep(0.05)
+                alive.append(not task.done())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            alive.append(not task.done())
+        return alive
+
+    assert asyncio.run(waits()) == [True, False, True, False]
+
+
+def test_a_slow_store_does_not_hold_the_loop_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "pushes", lambda *_, **__: time.sleep(0.3) or [])
+
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        longest, last = 0.0, time.monotonic()
+        for _ in range(40):
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        assert longest < 0.2
+
+    watched(lambda: store, meanwhile, FIRST)
