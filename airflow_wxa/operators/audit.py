@@ -6,13 +6,13 @@ from typing import Any
 from airflow.sdk import BranchMixIn, Context
 
 from airflow_wxa.errors import readable
-from airflow_wxa.operators.declared import NotMapped
+from airflow_wxa.operators.declared import Routing
 from airflow_wxa.sensors.polling import WxaAuditSensor
 from airflow_wxa.steps import AuditOutcome
 from airflow_wxa.texts.setting import as_set
 
 
-class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
+class WxaAuditBranchOperator(Routing, WxaAuditSensor, BranchMixIn):
     """Wait until the review of a sheet has ended, as the sensor does, then follow its end; returns the last status.
 
     Refused at parse inside a mapped task group, and mapped itself: Airflow runs every branch there for every map index
@@ -27,7 +27,6 @@ class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
     approved: str | Sequence[str]
     rejected: str | Sequence[str] | None = None
     withdrawn: str | Sequence[str] | None = None
-    inherits_from_skipmixin = True
 
     def __post_init__(self) -> None:
         if self.soft_fail or self.never_fail:
@@ -41,8 +40,4 @@ class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
         if error := self.ending_error(outcome):
             self.log.warning("%s", error)
         self.log.info(readable(as_set(self.in_words(outcome))))
-        status: dict[str, Any] = outcome.to_json()
-        # do_branch raises as soon as it skips something, and a returned value is lost then: push first.
-        context["ti"].xcom_push(key="return_value", value=status)
-        self.do_branch(context, road)
-        return status
+        return self.follow(context, road, outcome.to_json())

@@ -1,7 +1,7 @@
 """Bases of operators: declared arguments, an act that is done, and no place in a mapped task group."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Never
 
@@ -115,14 +115,24 @@ def _default(field: Field[Any]) -> Any:
     return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
-class NotMapped(Declared):
-    """A mixin of operators that route: refused at parse where Airflow would run every road for every map index."""
+class Routing(Declared):
+    """A mixin, beside ``BranchMixIn``: refused at parse where Airflow would run every road for every map index."""
+
+    inherits_from_skipmixin = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         operator: Any = self
         if operator.get_closest_mapped_task_group() is not None:
             raise _cannot_be_mapped(type(self).__name__, Text("task_is_mapped", "in_group", task_id=operator.task_id))
+
+    def follow(self, context: Context, road: str | Sequence[str], outcome: dict[str, Any]) -> dict[str, Any]:
+        """Go on with a task or several, and return the outcome."""
+        # do_branch raises as soon as it skips something, and a returned value is lost then: push first.
+        context["ti"].xcom_push(key="return_value", value=outcome)
+        operator: Any = self
+        operator.do_branch(context, road)
+        return outcome
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Never:

@@ -12,7 +12,7 @@ from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import Action, parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError, readable
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.declared import ActOperator, Declared, NotMapped
+from airflow_wxa.operators.declared import ActOperator, Declared, Routing
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import DomainOutcome, modify_platform_domains
 from airflow_wxa.texts import Text
@@ -83,7 +83,7 @@ class WxaSetWebviewDomainOperator(ActOperator, act=SetWebviewDomain):
             raise AirflowSkipException(as_set(Text("skipped_on_errcode", errcode=errcode, said=said)))
 
 
-class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, BranchMixIn):
+class WxaSetWebviewDomainBranchOperator(Routing, WxaSetWebviewDomainOperator, BranchMixIn):
     """The same call, then the road that the answer opens; an answer without a road fails.
 
     Refused at parse inside a mapped task group, and mapped itself: Airflow runs every branch there for every map index
@@ -97,7 +97,6 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
     configured: str | Sequence[str]
     platform_list_empty: str | Sequence[str] | None = None
     individual: str | Sequence[str] | None = None
-    inherits_from_skipmixin = True
 
     def execute(self, context: Context) -> dict[str, Any]:
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
@@ -106,10 +105,7 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
             road = roads.get(outcome.outcome, self.configured)
             if road is None:
                 raise outcome.as_error()
-        # do_branch raises as soon as it skips something, and a returned value is lost then: push first.
-        context["ti"].xcom_push(key="return_value", value=outcome.to_json())
-        self.do_branch(context, road)
-        return outcome.to_json()
+        return self.follow(context, road, outcome.to_json())
 
 
 class WxaRegisterPlatformDomainOperator(Declared, BaseOperator):

@@ -19,7 +19,6 @@ from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE, packaged_schema
 from airflow_wxa.get_provider_info import get_provider_info
-from airflow_wxa.hooks.taskflow import ReleaseSteps
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import kinds
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
@@ -118,10 +117,8 @@ def page() -> str:
     for title, package in (("Operators", operators), ("Sensors", sensors)):
         parts += [f"## {title}\n", *(_class(getattr(package, name)) for name in package.__all__)]
     parts += ["## Hook\n", _method("WxaHook", WxaHook, WxaHook.__init__)]
-    methods = [*_own(ReleaseSteps), *_own(WxaHook)]
-    return (
-        "\n".join([*parts, *(_method(f"WxaHook.{name}", method, method) for name, method in methods)]).rstrip() + "\n"
-    )
+    parts += [_method(f"WxaHook.{name}", method, method) for name, method in _own(WxaHook)]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def described(cls: type[Any]) -> Iterator[tuple[inspect.Parameter, str]]:
@@ -438,7 +435,7 @@ def acts_table() -> list[str]:
     """Return a row for each act: its doors, the approval that asks about it, and what it may write to."""
     fleet = "".join(path.read_text("utf-8") for path in (ROOT / "airflow_wxa/fleet").glob("*.py"))
     dag = "".join(path.read_text("utf-8") for path in (ROOT / "airflow_wxa/dags").glob("*.py"))
-    methods = {act: name for name, each in _own(ReleaseSteps) if (act := getattr(each, "act", None))}
+    methods = {act: name for name, each in _own(WxaHook) if (act := getattr(each, "act", None))}
     rows = ["| act | operator | hook method | in a fleet | in a DAG that ships | approval | writes |", "|---" * 7 + "|"]
     for act, method in sorted(methods.items(), key=lambda each: each[0].__name__):
         operator = getattr(operator_of(act), "__name__", "")
