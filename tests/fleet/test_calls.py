@@ -126,14 +126,12 @@ def test_a_stage_behind_a_release_takes_up_what_is_online(drive: Drives, monkeyp
     assert {app.outcome for app in driven.apps().values()} == {"released"}  # an error takes nothing back
 
 
-MAX_READS = 40  # 19 are seen for 120; 141 while each moment's questions were read together, 244 before that
-
-
-@pytest.mark.parametrize("count", [40, pytest.param(120, marks=pytest.mark.load)])
-def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(drive: Drives, count: int) -> None:
+# Of 120 some 20 to 40 are seen; 141 while each moment's questions were read together, 244 before that.
+@pytest.mark.parametrize(("count", "most"), [(40, 20), pytest.param(120, 40, marks=pytest.mark.load)])
+def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(drive: Drives, count: int, most: int) -> None:
     with patch.object(Ledger, "writes_of", autospec=True, side_effect=Ledger.writes_of) as reads:
         assert drive(count).carried() == {"released": count}
-    assert 0 < reads.call_count <= MAX_READS
+    assert 0 < reads.call_count <= most
 
 
 def test_a_release_asks_the_ledger_for_itself(drive: Drives, monkeypatch: pytest.MonkeyPatch) -> None:
