@@ -3,6 +3,7 @@
 import itertools
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -53,14 +54,6 @@ class Run:
         """What it asks next; ``""`` when it has ended."""
         return "" if self._next is None else self._next.endpoint.name
 
-    def submitted_by_the_other(self, other: "Run") -> bool:
-        """Tell whether the other's submission took this run's version, which then has two sheets.
-
-        WeChat submits whatever is on trial. The other one stops and names this version; this one sees a newer sheet
-        of its own.
-        """
-        return self.plan.description in other.submitted
-
     def go_on(self) -> None:
         """Send the next call and give the answer to the run."""
         assert self._next is not None
@@ -68,15 +61,14 @@ class Run:
         assert len(self.asked) < MOST_CALLS, "it goes round in circles"
         published, submitted = len(self.witness.published), len(self.witness.submitted)
         try:
-            reply, error = self._answer(self._next), None
+            resume = partial(self._step.send, self._answer(self._next))
         except WxaError as refused:
-            reply, error = None, refused
+            resume = partial(self._step.throw, refused)
         self.published += [description for description, _ in self.witness.published[published:]]
         self.submitted += self.witness.submitted[submitted:]
         self._next = None
         try:
-            wish = self._step.throw(error) if error is not None else self._step.send(reply)  # type: ignore[arg-type]
-            self._next = self._unpaused(wish)
+            self._next = self._unpaused(resume())
         except StopIteration as stop:
             self.ended = stop.value
         except WxaError as stop:
@@ -147,7 +139,8 @@ def assert_stopped_fairly(run: Run, other: Run, seed: int, world: str) -> None:
         return
     assert isinstance(run.ended, WxaStateError), f"interleaving {seed}: {run.ended}"
     # What a replica shows late cannot be named.
-    if world == "strict" and not run.submitted_by_the_other(other):
+    # WeChat submits whatever is on trial: if the other one submitted this version, it stops at a sheet of its own.
+    if world == "strict" and run.plan.description not in other.submitted:
         assert other.plan.version.user_version in str(run.ended), f"interleaving {seed}: {run.ended}"
 
 
@@ -173,38 +166,22 @@ def ahead(run: Run, calls: int) -> bool:
     return True
 
 
-def calls_before_release(witness: Witness) -> int:
-    """Return how many calls a run makes before it releases, when nobody interferes."""
-    run, _ = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
-    while run.next_endpoint != "release":
-        run.go_on()
-    return len(run.asked)
-
-
-def around_the_last_look(witness: Witness, calls: int, before: int, inside: int) -> tuple[Run, Run] | None:
-    """Return two runs, the one about to release, the other with so many calls before and after the one's last look.
-
-    :param calls: that the one makes before it releases, the last look included.
-    :return: ``None`` when the other has not that many, or the one has stopped.
-    """
-    one, other = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
-    there = ahead(one, calls - 1) and ahead(other, before) and ahead(one, 1) and ahead(other, inside)
-    return (one, other) if there and one.next_endpoint == "release" else None
-
-
 def test_the_one_window_that_wechat_leaves_open_takes_a_whole_review_between_two_calls(witness: Witness) -> None:
     """``release`` has no condition: it publishes the latest approved sheet, whosever that is by then.
 
     The run looks at the sheet as the last thing before it releases. Only if the other one submits and is approved
     between these two calls is its version published; the run then says whose version went online.
     """
-    calls = calls_before_release(witness)
-    windows: list[list[str]] = []
+    one, _ = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
+    while one.next_endpoint != "release":  # nobody interferes
+        one.go_on()
+    calls, windows = len(one.asked), list[list[str]]()
     for before, inside in itertools.product(range(MOST_POSITIONS), repeat=2):
-        runs = around_the_last_look(witness, calls, before, inside)
-        if runs is None:
+        one, other = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
+        # The other one makes so many calls before, and so many after the one's last look.
+        there = ahead(one, calls - 1) and ahead(other, before) and ahead(one, 1) and ahead(other, inside)
+        if not there or one.next_endpoint != "release":
             continue
-        one, other = runs
         ahead(one, MOST_CALLS // 2)
         if one.published not in ([], [one.plan.description]):
             windows.append(other.asked[before:])

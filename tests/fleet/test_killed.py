@@ -121,11 +121,8 @@ def test_a_killed_shard_behind_the_canary_goes_on(drive: Drives, stage: str, pat
     ("stage", "path"),
     [("commit_code", "/wxa/undocodeaudit"), ("commit_code", "/wxa/commit"), ("submit_audit", "/wxa/submit_audit")],
 )
-def test_a_hotfix_that_is_killed_takes_over_each_once(
-    campaign: Callable[[int], Campaign], stage: str, path: str
-) -> None:
-    here = campaign(8)
-    here.load(pace={"concurrency": 2})
+def test_a_hotfix_that_is_killed_takes_over_each_once(campaign: Callable[..., Campaign], stage: str, path: str) -> None:
+    here = campaign(8, pace={"concurrency": 2})
     here.wechat.world.latency = {"*": 0.02}
     here.hotfix.plan()
     go_through(here.hotfix, STAGES, stage, path, 1, 2)

@@ -19,17 +19,17 @@ from tests.fleet.fleets import NEVER, Serves, appid, fleet_world, manifest
 
 
 class Campaign:
-    """A run with sheets in review, and a hotfix over it."""
+    """A run with sheets in review, and a hotfix over it whose reviews end at once.
 
-    def __init__(self, wechat: RunningSandbox, store_url: str) -> None:
+    :param changes: of the hotfix's manifest.
+    """
+
+    def __init__(self, wechat: RunningSandbox, store_url: str, **changes: Any) -> None:
         self.wechat, self.write = wechat, Database(store_url).write
         self.older, self.hotfix = (Drive.on(wechat, store_url, run_id) for run_id in ("monday", "hotfix"))
         self.older.load(manifest(list(self.older.tokens)))
         self.older.submitted()
-
-    def load(self, **changes: Any) -> None:
-        """Load the hotfix, whose reviews end at once."""
-        for each in self.wechat.world.mini_programs:
+        for each in wechat.world.mini_programs:
             each.audit.polls = 0
         asked = {"supersede": True, "release": {"user_version": "1.4.1"}}
         self.hotfix.load(manifest(list(self.hotfix.tokens), **asked | changes))
@@ -54,8 +54,8 @@ class Campaign:
 
 
 @pytest.fixture
-def campaign(serving: Serves, store_url: str) -> Callable[[int], Campaign]:
-    return lambda count: Campaign(serving(fleet_world(count, audit_polls=NEVER)), store_url)
+def campaign(serving: Serves, store_url: str) -> Callable[..., Campaign]:
+    return lambda count, **changes: Campaign(serving(fleet_world(count, audit_polls=NEVER)), store_url, **changes)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,11 @@ def campaign(serving: Serves, store_url: str) -> Callable[[int], Campaign]:
     [(10, 2, 1), pytest.param(150, 7, 3, marks=pytest.mark.load)],
 )
 def test_own_sheets_are_superseded_and_the_others_are_named(
-    campaign: Callable[[int], Campaign], count: int, foreign: int, tired: int
+    campaign: Callable[..., Campaign], count: int, foreign: int, tired: int
 ) -> None:
     here = campaign(count)
     here.forget_submissions(range(6, 6 + foreign))
     here.use_withdrawals_up(range(2, 2 + tired))
-    here.load()
     named = foreign + tired
     assert here.hotfix.carried() == {"released": count - named, "blocked": named}
     assert here.older.outcomes == {"superseded": count - named, None: named}
@@ -81,11 +80,9 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
 
 
 def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
-    campaign: Callable[[int], Campaign],
+    campaign: Callable[..., Campaign],
 ) -> None:
-    here = campaign(3)
-    here.load()
-    here.hotfix.load(manifest(3, supersede=True))  # and again with the version that is in review
+    here = campaign(3, release={})
     here.hotfix.submitted()
     assert here.older.outcomes == {"superseded": 3}
     here.older.released()
@@ -97,12 +94,11 @@ def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
 
 
 def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hotfix(
-    campaign: Callable[[int], Campaign],
+    campaign: Callable[..., Campaign],
 ) -> None:
-    here = campaign(4)
+    here = campaign(4, carry_over=True)
     platform = here.wechat.world.platforms[0]
     here.older.fleets.change(here.older.key, {at: {"outcome": "no_quota", "audit_grant": "waiting"} for at in (2, 3)})
-    here.load(carry_over=True)
     platform.audit_rest = 0
     here.hotfix.submitted(usable=0)
     assert here.hotfix.outcomes == {"no_quota": 4}
@@ -116,9 +112,8 @@ def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hot
     assert platform.audits_left == 0
 
 
-def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[[int], Campaign]) -> None:
+def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[..., Campaign]) -> None:
     here = campaign(3)
-    here.load()
     here.hotfix.submitted()
     paths = ("commit", "submit_audit", "release", "undocodeaudit")
     before, late = here.sent(*paths), here.older.apps()[appid(0)]
@@ -135,10 +130,9 @@ def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Cal
 
 @pytest.mark.parametrize("appids", [None, {appid(1), appid(2)}], ids=["any", "its own"])
 def test_a_shard_of_the_older_run_that_is_at_work_stops_before_its_next_write(
-    campaign: Callable[[int], Campaign], appids: set[str] | None
+    campaign: Callable[..., Campaign], appids: set[str] | None
 ) -> None:
     here = campaign(3)
-    here.load()
     here.hotfix.fleets.take_over(here.hotfix.key, appid(1))
     pace = Pace(here.older.run.manifest, here.older.fleets, here.older.run)
     pace.appids = appids
@@ -154,10 +148,9 @@ def _writing(whose: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
 def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal(
-    campaign: Callable[[int], Campaign], kind: Any
+    campaign: Callable[..., Campaign], kind: Any
 ) -> None:
     here = campaign(4)
-    here.load()
     for number, path in enumerate(("/wxa/undocodeaudit", "/wxa/commit", "/wxa/submit_audit")):
         here.wechat.add_fault(Fault(path=path, kind=kind, appid=appid(number), times=2))
     here.hotfix.submitted()
@@ -169,10 +162,9 @@ def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal
 
 
 def test_without_supersede_each_sheet_in_review_is_foreign_and_a_run_that_was_loaded_later_is_not_taken_over(
-    campaign: Callable[[int], Campaign],
+    campaign: Callable[..., Campaign],
 ) -> None:
-    here = campaign(2)
-    here.load(supersede=None)
+    here = campaign(2, supersede=None)
     assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
     assert set(here.hotfix.fleets.under_way(here.hotfix.key, fleet_app.c.position == 1)) == {1}
     assert here.older.fleets.under_way(here.older.key) == {}
