@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from typing import Final, Literal
 
 from airflow_wxa.access.fixed import FixedTokens
@@ -13,6 +12,7 @@ from airflow_wxa.client.delivery import Answer, Request
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.chaos.releasing import Plan, Recorded, carried
+from tests.store.processes import fork_server
 
 Moment = Literal["before", "after"]
 NEVER: Final = -1
@@ -70,8 +70,9 @@ def release(url: str, store_url: str, moment: Moment, at: int) -> None:
     carried(Plan(withdraw_foreign_audit=True), recorded(url, store_url, Mortal(moment, at)))
 
 
-def ended(process: BaseProcess) -> int:
-    """Let a process run to its end, and return how it ended: 0, or minus the signal."""
+def in_a_process(work: Callable[..., object], *arguments: object) -> int:
+    """Do some work in a fresh process, and return how that ended: 0, or minus the signal."""
+    process = fork_server().Process(target=work, args=arguments)
     process.start()
     process.join(60)
     assert process.exitcode is not None

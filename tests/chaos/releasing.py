@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import pytest
+
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
@@ -168,12 +170,10 @@ def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
         yield from ()
         return work(task, try_number)
 
-    try:
-        as_one_step(plan, at_once).send(None)  # type: ignore[arg-type]
-    except StopIteration as stop:
-        released: ReleaseOutcome = stop.value
-        return released
-    raise AssertionError("a try is one call of work")
+    with pytest.raises(StopIteration) as ended:
+        next(as_one_step(plan, at_once))
+    released: ReleaseOutcome = ended.value.value
+    return released
 
 
 class Recorded:

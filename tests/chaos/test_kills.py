@@ -10,10 +10,9 @@ import pytest
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.steps import modify_platform_domains
 from airflow_wxa.store import Ledger
-from tests.chaos.mortal import NEVER, Moment, ended, recorded, release
+from tests.chaos.mortal import NEVER, Moment, in_a_process, recorded, release
 from tests.chaos.releasing import Plan, Task
 from tests.chaos.witness import Witness, end_state
-from tests.store.processes import fork_server
 
 pytestmark = pytest.mark.chaos
 
@@ -40,7 +39,7 @@ class Deaths:
 
     def process(self, moment: Moment = "before", at: int = NEVER) -> int:
         """Run the release in a fresh process, and return how that ended."""
-        return ended(fork_server().Process(target=release, args=(self.running.url, self.store_url, moment, at)))
+        return in_a_process(release, self.running.url, self.store_url, moment, at)
 
     def register_again(self) -> None:
         """Register the hosts once more, which changes nothing."""

@@ -12,10 +12,9 @@ from airflow_wxa.sandbox import RunningSandbox, World
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import RollbackPlan, plan_rollback
 from airflow_wxa.store import Ledger
-from tests.chaos.mortal import NEVER, Moment, Mortal, ended, recorded
+from tests.chaos.mortal import NEVER, Moment, Mortal, in_a_process, recorded
 from tests.chaos.releasing import Recorded, Task
 from tests.chaos.rolling_back import Moves, carried, process, world
-from tests.store.processes import fork_server
 
 pytestmark = pytest.mark.chaos
 
@@ -46,8 +45,7 @@ def test_a_rollback_killed_at_any_call_and_run_again_moves_back_one_version(
     moment: Moment,
 ) -> None:
     def run(number: int, at: int) -> int:
-        kept = str(tmp_path / f"plan-{number}.json")
-        return ended(fork_server().Process(target=process, args=(wxa_sandbox.url, store_url, kept, moment, at)))
+        return in_a_process(process, wxa_sandbox.url, store_url, str(tmp_path / f"plan-{number}.json"), moment, at)
 
     assert run(0, NEVER) == 0
     for at in range(len(wxa_sandbox.journal)):

@@ -1,13 +1,13 @@
 """Ten cells of the matrix through a real Airflow: its retries, its task states, its ledger."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 import pytest
 
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault, RunningSandbox
-from airflow_wxa.store import Ledger
 from tests.airflow_session import Run, connection
 from tests.chaos.faulty import FAULTS
 from tests.chaos.releasing import Plan
@@ -17,22 +17,13 @@ Release = Callable[..., Run]
 
 pytestmark = pytest.mark.chaos
 
-PARAMS: Final = {"on_platform_list_empty": "register", "withdraw_foreign_audit": True}
-
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """Return the ledger of Airflow's tasks, in a store of this test's own."""
-    url = f"sqlite:///{tmp_path / 'wxa.db'}"
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
-    return Ledger(url)
-
-
-@pytest.fixture
-def run(release: Release, ledger: Ledger, wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Release:
+def run(release: Release, wxa_sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     """Run the DAG against the contested world, with half a second of patience for each answer."""
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, timeout=0.5))
-    return lambda: release(**PARAMS)
+    return partial(release, on_platform_list_empty="register", withdraw_foreign_audit=True)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +42,8 @@ def run(release: Release, ledger: Ledger, wxa_sandbox: RunningSandbox, monkeypat
     ],
 )
 def test_a_passing_fault_is_lived_through_and_one_that_stays_stops_the_run_until_a_rerun_finishes(
-    run: Release, wxa_sandbox: RunningSandbox, witness: Witness, ledger: Ledger, path: str, fault: str,
-    task_id: str, tries: int, said: str,
+    run: Release, wxa_sandbox: RunningSandbox, witness: Witness, path: str, fault: str, task_id: str, tries: int,
+    said: str,
 ) -> None:  # fmt: skip
     wxa_sandbox.add_fault(Fault(path=path, times=None if said else 1, **FAULTS[fault]))
     ended = run()
@@ -65,7 +56,7 @@ def test_a_passing_fault_is_lived_through_and_one_that_stays_stops_the_run_until
         ended = run()
     assert ended.state == "success", ended.errors
     witness.assert_released_once(wxa_sandbox.world, Plan().version.described("1.4.0"))
-    entries = ledger.entries()
+    entries = open_ledger().entries()
     assert said or {entry.result for entry in entries} <= {"ok", "resolved"}
     assert {entry.task.dag_id for entry in entries} == {"wxa_release"}
     assert {entry.task.task_id for entry in entries} >= {"commit_code", "submit_audit", "release"}

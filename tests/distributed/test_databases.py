@@ -127,6 +127,11 @@ def servers() -> Iterator[Servers]:
         yield servers
 
 
+@pytest.fixture(params=DRIVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
 def bouncer(servers: Servers) -> int:
     if BOUNCER_PROGRAM is None:
@@ -155,12 +160,10 @@ def rounds(url: str, name: str, count: int) -> list[str]:
         return [each for each in pool.map(one, range(count)) if each]
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
 def test_no_round_is_lost_behind_pgbouncer_in_transaction_mode(servers: Servers, bouncer: int, driver: str) -> None:
     assert rounds(servers.url(bouncer, driver), driver, ROUNDS) == []
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("database", ["wxa", "empty"])
 def test_a_replica_is_refused_by_name(servers: Servers, driver: str, database: str) -> None:
     url = servers.url(servers.replica, driver).replace("/wxa?", f"/{database}?")
@@ -171,7 +174,6 @@ def test_a_replica_is_refused_by_name(servers: Servers, driver: str, database: s
     assert "target_session_attrs=read-write" in str(error.value)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
 def test_tls_that_the_server_wants_is_spoken_or_the_refusal_names_it(servers: Servers, driver: str) -> None:
     proved = {"sslmode": "verify-full", "sslrootcert": str(servers.certificate)}
     with open_engine(servers.url(servers.primary, driver, **proved)).connect() as connection:
@@ -191,7 +193,6 @@ def tables(servers: Servers, schema: str) -> int:
         return int(connection.execute(query, {"schema": schema}).scalar_one())
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
 def test_a_schema_of_its_own_holds_all_the_tables(servers: Servers, driver: str) -> None:
     schema = f"of_{driver}"
     servers.administer(f"CREATE SCHEMA {schema} AUTHORIZATION wxa", database="wxa")
@@ -202,7 +203,6 @@ def test_a_schema_of_its_own_holds_all_the_tables(servers: Servers, driver: str)
         open_engine(servers.url(servers.primary, driver, options="-csearch_path%3Dnone"))
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
 def test_a_search_path_in_the_url_is_refused_by_pgbouncer_and_the_roles_own_is_honoured(
     servers: Servers, bouncer: int, driver: str
 ) -> None:
