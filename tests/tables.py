@@ -2,8 +2,7 @@
 
 import functools
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -37,8 +36,3 @@ def each_row(names: str, rows: Iterable[Any]) -> Callable[[Callable[..., None]],
         return tried
 
     return decorate
-
-
-def print_rows(rows: Mapping[str, str]) -> None:
-    """Print rows of a page of the docs as a test has seen them."""
-    sys.stdout.write("".join(f"\n| {name} | {said} |" for name, said in rows.items()) + "\n")

@@ -23,7 +23,7 @@ from tests.benchmarks.figures import FERNET_KEY, PLATFORM, keep
 from tests.benchmarks.fleet_server import WANTED, counted, fleet_server
 from tests.benchmarks.fleet_work import RELEASE, Work, token
 from tests.fleet.fleets import appid
-from tests.real_airflow.airflows import end_of, started
+from tests.real_airflow.airflows import Run
 
 pytestmark = pytest.mark.benchmark
 
@@ -58,7 +58,7 @@ with DAG("mapped", schedule=None, is_paused_upon_creation=False, max_active_task
 def seconds_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, conf: dict[str, Any]) -> float:
     """Run a DAG, and return the seconds between its start and its end as Airflow has them."""
     airflow.api.trigger(dag_id, run_id, conf)
-    assert end_of(airflow, dag_id, run_id, PATIENCE) == "success"
+    assert Run(airflow, dag_id, run_id).ends(PATIENCE) == "success"
     run = airflow.api._get(f"/dags/{dag_id}/dagRuns/{run_id}")
     begin, end = (dt.datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
     return (end - begin).total_seconds()
@@ -84,7 +84,7 @@ def test_five_shards_take_a_fiftieth_of_a_thousand_mapped_tasks(tmp_path: Path) 
             "AIRFLOW__WXA__ENCRYPTION_KEYS": FERNET_KEY,
             "AIRFLOW__CORE__PARALLELISM": "8",
         }
-        with started(ThrowawayAirflow(home, settings, dags), "shards", "mapped") as airflow:
+        with ThrowawayAirflow(home, settings, dags).running("shards", "mapped") as airflow:
             conf = {"manifest": manifest, "shard_size": COUNT // SHARDS}
             ours = [seconds_of(airflow, "shards", "run-0", conf)]
             instances = [task.task_id for task in airflow.api.task_instances("shards", "run-0")]

@@ -22,7 +22,7 @@ from airflow_wxa.sandbox.server import serve
 from tests.airflow_session import PLAIN
 from tests.benchmarks.figures import keep, only_full
 from tests.fleet.fleets import appid, fleet_world
-from tests.real_airflow.airflows import end_of, started
+from tests.real_airflow.airflows import Run
 
 pytestmark = only_full("two Airflows for minutes, on a quiet machine")
 
@@ -96,12 +96,12 @@ def cpu_by_task(home: Path, *, preload: bool) -> dict[str, list[tuple[float, flo
             "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
         }
         dags = {"empty.py": EMPTY, "large.py": LARGE, "ours.py": OURS}
-        with started(ThrowawayAirflow(home, settings, dags), "empty", "large", "wxa_release") as airflow:
+        with ThrowawayAirflow(home, settings, dags).running("empty", "large", "wxa_release") as airflow:
             for turn in range(ROUNDS):
                 for dag_id in ("empty", "large", "wxa_release", "large", "empty"):
                     run_id, conf = f"{turn}-{time.time()}", {**PLAIN, "appid": appid(turn)}
                     airflow.api.trigger(dag_id, run_id, {} if dag_id == "empty" else conf)
-                    assert end_of(airflow, dag_id, run_id, 600) == "success"
+                    assert Run(airflow, dag_id, run_id).ends(600) == "success"
     found: dict[str, list[tuple[float, float]]] = {}
     for line in (home / "dags" / "cpu.jsonl").read_text("utf-8").splitlines():
         found.setdefault(json.loads(line)["task"], []).append(json.loads(line)["cpu"])

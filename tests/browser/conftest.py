@@ -21,7 +21,7 @@ from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox import AuditPlan, Platform, World, serve
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from tests.real_airflow import airflows
-from tests.real_airflow.airflows import mini_program, state_of, until
+from tests.real_airflow.airflows import Run, mini_program, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ class Stage:
 
         def reached() -> str:
             is_there = run_id in self.airflow.api.run_states(dag_id)
-            state = state_of(self.airflow, dag_id, run_id, task_id) if is_there else ""
+            state = Run(self.airflow, dag_id, run_id).task(task_id).state if is_there else ""
             return state if state in states else ""
 
         state: str = until(reached, f"{task_id} of {run_id} came to none of {states}")
@@ -146,7 +146,7 @@ def released_on(home: Path, *dag_ids: str, is_private: bool = False) -> Iterator
             for conn_id, appid in platforms.items()
         }
         airflow = ThrowawayAirflow(home, {**connections, **SETTINGS}, DAGS, account=ACCOUNT if is_private else None)
-        with airflows.started(airflow, *dag_ids):
+        with airflow.running(*dag_ids):
             yield Stage(airflow=airflow, sandbox=sandbox, is_private=is_private)
 
 

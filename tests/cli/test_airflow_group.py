@@ -44,26 +44,19 @@ def test_a_missing_connection_is_said_without_a_traceback(command: Command, name
     ended.refuses("there is no Connection 'wxa_missing'", "AIRFLOW_CONN_WXA_MISSING")
 
 
-def test_a_connection_that_cannot_be_read_is_told_from_one_that_is_missing(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_cannot_be_read_or_used_and_what_can_be_no_appid_are_refused_before_anything_is_asked(
+    set_up: SetUp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("doctor", "authorise --code c"):
+        command(*name.split(), "--appid", "wx123").refuses("--appid wx123: is not wx and 16 hex digits")
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", '{"password": "canary-secret"')
     ended = command("doctor")
     ended.refuses("AIRFLOW_CONN_WXA_DEFAULT is set, but holds neither")
     ended.hides("canary-secret")
-
-
-@pytest.mark.parametrize("name", ["doctor", "authorise"])
-def test_what_can_be_no_appid_is_refused_before_anything_is_asked(set_up: SetUp, command: Command, name: str) -> None:
-    ended = command(name, "--appid", "wx123", *(["--code", "c"] if name == "authorise" else []))
-    ended.refuses("--appid wx123: is not wx and 16 hex digits")
-    assert len(set_up.running.journal) == 0
-
-
-@pytest.mark.parametrize("name", ["accounts", "ticket"])
-def test_a_connection_without_a_platform_is_said(command: Command, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", '{"conn_type": "wxa"}')
-    command(name).refuses("names no platform")
+    for name in ("accounts", "ticket"):
+        command(name).refuses("names no platform")
+    assert len(set_up.running.journal) == 0
 
 
 def test_the_doctor_prints_a_table_and_what_it_could_not_look_at(set_up: SetUp, command: Command) -> None:

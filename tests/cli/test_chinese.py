@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from airflow_wxa.cli.definitions import commands
 from airflow_wxa.cli.opening import print_rows
@@ -38,43 +37,34 @@ def told(ended: Ended) -> str:
     return said
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "doctor",
-        "doctor --appid wx123",
-        "conformance --appid {appid}",
-        "conformance --appid {appid} --write",
-        "accounts",
-        "accounts --import-list --read-granted",
-        "accounts --import-csv -",
-        "authorise",
-        "authorise --redirect-uri https://example.com/back",
-        "ticket",
-        "ticket --restart",
-        "rotate-keys",
-        "ledger",
-        "ledger --erase",
-        "ledger --erase --older-than 0",
-        "errcode 89019 -5",
-        "docs nothing",
-        "sandbox --world nothing.json",
-        "receiver --conn-id nobody",
-        "token-server --bearers nothing.json",
-    ],
-)
-def test_a_command_speaks_chinese(command: Command, words: str) -> None:
-    told(command(*words.format(appid=APPID).split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
+#: Command → its words, each of which it is tried with.
+COMMANDS = {
+    "doctor": ["", "--appid wx123"],
+    "conformance": [f"--appid {APPID}", f"--appid {APPID} --write"],
+    "accounts": ["", "--import-list --read-granted", "--import-csv -"],
+    "authorise": ["", "--redirect-uri https://example.com/back"],
+    "ticket": ["", "--restart"],
+    "rotate-keys": [""],
+    "ledger": ["", "--erase", "--erase --older-than 0"],
+    "errcode": ["89019 -5"],
+    "docs": ["nothing"],
+    "sandbox": ["--world nothing.json"],
+    "receiver": ["--conn-id nobody"],
+    "token-server": ["--bearers nothing.json"],
+}
 
 
-@pytest.mark.parametrize("name", ["ip_allowed", "keys"])
-def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Command, name: str) -> None:
-    if name == "keys":
-        set_up.monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
-    else:
-        set_up.world.platforms[0].ip_allowed = False
-    assert command("doctor").code == 1
-    told(command("doctor"))
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_speaks_chinese(command: Command, name: str) -> None:
+    for words in COMMANDS[name]:
+        told(command(name, *words.split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
+
+
+def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Command) -> None:
+    set_up.world.platforms[0].ip_allowed = False
+    ended = command("doctor")
+    assert ended.code == 1
+    told(ended)
 
 
 def test_a_fleet_is_told_in_chinese(fleets: Fleets, fleet: Command, tmp_path: Path) -> None:  # noqa: F811
@@ -92,13 +82,14 @@ def test_helps_are_in_chinese(group: str) -> None:
             assert english_in(*texts) == []
 
 
-def test_words_that_programs_read_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_that_programs_read_stay_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+    fleet: Command,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     row = {"state": "refused", "result": "refused", "verdict": "held"}
     print_rows([row], "json")
     assert json.loads(capsys.readouterr().out) == [row]
-
-
-def test_the_steps_of_a_plan_stay_words_for_programs(fleet: Command, tmp_path: Path) -> None:  # noqa: F811
     rows = json.loads(fleet("plan", str(written(tmp_path, [APPID])), "-o", "json").out)
     assert rows[0]["steps"] == "configure commit submit wait release"
 

@@ -60,7 +60,7 @@ def fault(path: str, errcode: int) -> Spoil:
 
 
 def env(name: str, value: str) -> Spoil:
-    return lambda set_up: set_up.monkeypatch.setenv(name, value)
+    return lambda set_up: set_up.monkeypatch.setenv(f"AIRFLOW__{name}", value)
 
 
 def sql(statement: str, *values: object) -> Spoil:
@@ -80,6 +80,14 @@ def works(set_up: SetUp) -> None:
     worker = set_up.platform
     worker.client.send(queryquota(APPID))
     worker.client.close()
+
+
+def asks_for_tls(set_up: SetUp) -> None:
+    set_up.host = set_up.running.url.replace("http://", "https://")
+
+
+def a_folder_is_the_store(set_up: SetUp) -> None:
+    set_up.store_url = f"sqlite:///{set_up.file.parent}"
 
 
 def marked_refused(set_up: SetUp) -> None:
@@ -117,25 +125,15 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
         (field("login", ""), ("component_appid",), "correct the Connection"),
     ],
     "shown_secrets": [
-        (env("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", ""), ("extra encoding_aes_key",), "sensitive_var_conn_names"),
+        (env("CORE__SENSITIVE_VAR_CONN_NAMES", ""), ("extra encoding_aes_key",), "sensitive_var_conn_names")
     ],
     "forward_pushes_to": [
-        (
-            env("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://push.example.com"),
-            ("must be https",),
-            "restart the receiver",
-        ),
+        (env("WXA__FORWARD_PUSHES_TO", "http://a.example"), ("must be https",), "restart the receiver")
     ],
     "authorizer_list": [(fault(f"{COMPONENT}/api_get_authorizer_list", 48001), ("48001",), "authorise again")],
     "wrong_host": [(field("host", "https://"), ("no address",), "https://api.weixin.qq.com")],
     "unreachable": [(field("host", NOWHERE), ("127.0.0.1:1",), "airflow-wxa sandbox")],
-    "tls": [
-        (
-            lambda set_up: setattr(set_up, "host", set_up.running.url.replace("http://", "https://")),
-            ("speaks no TLS",),
-            "host and port",
-        ),
-    ],
+    "tls": [(asks_for_tls, ("speaks no TLS",), "host and port")],
     "dns": [(field("host", "https://nowhere.invalid"), ("nowhere.invalid",), "typing error")],
     "plain_http": [(field("host", "http://api.weixin.qq.com"), ("api.weixin.qq.com",), "https://")],
     "clock": [
@@ -162,9 +160,7 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
         (fault(f"{COMPONENT}/modify_wxa_jump_domain", 40001), ("40001",), "fetches tokens"),
         (platform(daily_limits={f"{COMPONENT}/api_component_token": 0}), ("45009",), "next day"),
     ],
-    "not_authorised": [
-        (lambda set_up: set_up.world.withdraw(APPID), (APPID, "61003"), f"authorise --appid {APPID}"),
-    ],
+    "not_authorised": [(lambda set_up: set_up.world.withdraw(APPID), (APPID, "61003"), f"authorise --appid {APPID}")],
     "refresh_token": [
         # Its list tells the one that is stored.
         (fault(f"{COMPONENT}/api_authorizer_token", 61023), (APPID, "61023"), "authorise"),
@@ -180,16 +176,10 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
         (platform(testing=[], published=[]), ("89020", "published"), "on_platform_list_empty"),
         (platform(testing=[], published=None), ("testing list",), "on_platform_list_empty"),
     ],
-    "platform_lists_differ": [
-        (platform(testing=["example.com", "example.net"]), ("testing only: example.net",), "publish"),
-    ],
+    "platform_lists_differ": [(platform(testing=["example.com", "b.cn"]), ("testing only: b.cn",), "publish")],
     "audit_quota": [(platform(audit_rest=0), ("85085", "0 of 100"), "服务商助手")],
     "store": [
-        (
-            lambda set_up: setattr(set_up, "store_url", f"sqlite:///{set_up.file.parent}"),  # a folder is no database
-            ("does not answer",),
-            "sql_alchemy_conn",
-        ),
+        (a_folder_is_the_store, ("does not answer",), "sql_alchemy_conn"),
         (field("keys", [Fernet.generate_key().decode()]), ("another key",), "encryption_keys"),
         (field("keys", []), ("no key",), "fernet_key"),
     ],

@@ -28,6 +28,8 @@ from tests.plugins.receiving import served
 
 
 async def greets(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
     if scope["path"] == "/slow":
         await asyncio.sleep(0.3)
     await send({"type": "http.response.start", "status": 200, "headers": []})

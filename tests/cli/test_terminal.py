@@ -53,12 +53,11 @@ def test_a_table_a_sentence_and_an_error_are_shown_as_text(hostile: str, capsys:
     assert not steers(str(WxaError(hostile, values={"errmsg": hostile}, why=hostile)))
 
 
-def test_what_steers_nothing_stays_as_it_is() -> None:
+def test_what_steers_nothing_and_styles_of_our_own_stay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = "tab\there\nline, emoji \N{SHOPPING BAGS}, family \N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}, 中文"
     assert readable(plain) == plain
-
-
-def test_styles_of_our_own_stay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     say("refused", style="red")
     assert capsys.readouterr().err == "\x1b[31mrefused\x1b[0m\n"

@@ -1,15 +1,15 @@
-"""Airflows of the tests that start a real one: start and end, waiting, the world they talk to, other versions."""
+"""Airflows of the tests that start a real one: start and end, their runs, the world they talk to, other versions."""
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from airflow_wxa.cli.demo.airflow import TaskInstance, ThrowawayAirflow
+from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance, ThrowawayAirflow
 from airflow_wxa.cli.demo.processes import Component
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox, Template, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
@@ -20,6 +20,9 @@ SECONDS: Final = 300.0
 ENDED: Final = {"success", "failed"}
 WAITING: Final = {"awaiting_input", "deferred"}  # with Airflow 3.3, and 3.2
 LISTED: Final = ["example.com"]
+ORIGIN: Final = "https://m.example.com"
+#: Code of a release, and its domains.
+CODE: Final = {"webviewdomain": [ORIGIN], "template_id": 47, "user_version": "1.4.0"}
 SOON: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5"}
 
 
@@ -35,14 +38,9 @@ def until(is_so: Callable[[], Any], what: object, seconds: float = SECONDS) -> A
     return found
 
 
-@contextmanager
-def started(airflow: ThrowawayAirflow, *dag_ids: str, patience: float = SECONDS) -> Iterator[ThrowawayAirflow]:
-    """Run an Airflow that knows these DAGs while the block runs."""
-    try:
-        airflow.start(*dag_ids, patience=patience)
-        yield airflow
-    finally:
-        airflow.stop()
+def assert_rows(rows: Mapping[str, tuple[object, object]]) -> None:
+    """Hold rows of ``docs/reference/topologies.md``: name → what was seen, and what must be."""
+    assert {name: seen for name, (seen, _) in rows.items()} == {name: must for name, (_, must) in rows.items()}
 
 
 def connection(wechat: RunningSandbox, **extra: Any) -> str:
@@ -52,31 +50,132 @@ def connection(wechat: RunningSandbox, **extra: Any) -> str:
     return json.dumps(made | {"login": platform, "extra": made["extra"] | extra})
 
 
-def task_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, task_id: str) -> TaskInstance | None:
-    """Return the latest try of a task; ``None``: the run has none yet."""
-    found = airflow.api.task_instances(dag_id, run_id)
-    return next((each for each in found if each.task_id == task_id), None)
+def against(wechat: RunningSandbox, **more: str) -> dict[str, str]:
+    """Return variables of an Airflow that has a Connection to an emulated WeChat, and looks often."""
+    return SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wechat)} | more
 
 
-def state_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, task_id: str) -> str:
-    """Return the state of a task; ``""``: the run has none yet."""
-    task = task_of(airflow, dag_id, run_id, task_id)
-    return task.state if task else ""
+@dataclass
+class Run:
+    """A run, and all that somebody does to it through the REST API.
 
+    :param user: somebody who may be refused; default: an admin, who must not be.
+    """
 
-def end_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str = "run", seconds: float = SECONDS) -> str:
-    """Wait for the end of a run, and return its state."""
+    airflow: ThrowawayAirflow
+    dag_id: str
+    run_id: str = "run"
+    user: AirflowApi | None = None
 
-    def state() -> str:
-        return airflow.api.run_states(dag_id).get(run_id, "")
+    @property
+    def place(self) -> str:
+        return f"/dags/{self.dag_id}/dagRuns/{self.run_id}"
 
-    def tasks() -> str:
-        return (
-            f"{dag_id} {run_id}: {[(each.task_id, each.state) for each in airflow.api.task_instances(dag_id, run_id)]}"
+    def get(self, path: str = "") -> Any:
+        """Return the JSON of something that belongs to it."""
+        return self.airflow.api._get(f"{self.place}{path}")
+
+    def sends(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bool:
+        """Tell whether Airflow did as it was asked."""
+        answer = (self.user or self.airflow.api)._client.request(method, path, json=body)
+        assert self.user or answer.is_success, answer.text
+        return bool(answer.is_success)
+
+    def starts(self, conf: Mapping[str, Any], **more: Any) -> bool:
+        body = {"dag_run_id": self.run_id, "logical_date": None, "conf": conf, **more}
+        return self.sends("POST", f"/dags/{self.dag_id}/dagRuns", body)
+
+    def triggered(self, conf: Mapping[str, Any]) -> Self:
+        self.airflow.api.trigger(self.dag_id, self.run_id, conf)
+        return self
+
+    @property
+    def state(self) -> str:
+        """The state of the run; ``""``: there is none yet."""
+        return self.airflow.api.run_states(self.dag_id).get(self.run_id, "")
+
+    @property
+    def tasks(self) -> list[TaskInstance]:
+        return self.airflow.api.task_instances(self.dag_id, self.run_id)
+
+    def task(self, task_id: str) -> TaskInstance:
+        """Return the latest try of a task; one without a state while there is none."""
+        return next((each for each in self.tasks if each.task_id == task_id), TaskInstance(task_id, "", 0))
+
+    def said(self, task_id: str) -> str:
+        """Return the text of the error that a task failed with."""
+        return self.airflow.api.error_text(self.dag_id, self.run_id, self.task(task_id))
+
+    def returned(self, task_id: str) -> Any:
+        return self.airflow.api.xcom(self.dag_id, self.run_id, task_id)
+
+    def waits(self, task_id: str, seconds: float = SECONDS) -> Self:
+        """Wait until a task waits: for a person, or for WeChat."""
+        until(
+            lambda: self.task(task_id).state in WAITING or self.state in ENDED,
+            f"{self.place}: {task_id} waits",
+            seconds,
         )
+        assert self.task(task_id).state in WAITING, self.said(task_id)
+        return self
 
-    until(lambda: state() in ENDED, tasks, seconds)
-    return state()
+    def ends(self, seconds: float = SECONDS) -> str:
+        """Wait for the end of the run, and return its state."""
+        until(lambda: self.state in ENDED, lambda: f"{self.place}: {self.tasks}", seconds)
+        return self.state
+
+    def succeeds(self) -> None:
+        ended = self.ends()
+        failed = {each.task_id: self.said(each.task_id) for each in self.tasks if each.state == "failed"}
+        assert (ended, failed) == ("success", {})
+
+    def answer(self, task_id: str, choice: str = "Approve") -> None:
+        """Answer once the scheduler has heard that the process which asked has ended.
+
+        Airflow 3.3.2 takes the task for killed where an answer comes just then (its own ``ApprovalOperator`` too): the
+        process, which ends ``[workers] min_heartbeat_interval`` after it has asked, counts for the same try, which is
+        queued again.
+        """
+        log, number = self.airflow.home / "scheduler.out", self.task(task_id).try_number
+        key = f"dag_id='{self.dag_id}', task_id='{task_id}', run_id='{self.run_id}', try_number={number},"
+        heard = f"event with state success for task instance TaskInstanceKey({key}"
+        until(lambda: heard in log.read_text("utf-8", "replace"), f"the scheduler hears of {key}")
+        self.choose(task_id, choice)
+
+    def choose(self, task_id: str, choice: str) -> bool:
+        """Answer at once."""
+        body = {"chosen_options": [choice], "params_input": {}}
+        return self.sends("PATCH", f"{self.place}/taskInstances/{task_id}/-1/hitlDetails", body)
+
+    def mark(self, task_id: str) -> bool:
+        return self.sends("PATCH", f"{self.place}/taskInstances/{task_id}", {"new_state": "success"})
+
+    def forge(self, task_id: str, value: Any, key: str = "return_value") -> bool:
+        """Change an XCom, or write one where there is none."""
+        place, body = f"{self.place}/taskInstances/{task_id}/xcomEntries", {"value": value, "map_index": -1}
+        if self.returned(task_id) is not None and self.sends("PATCH", f"{place}/{key}", body):
+            return True
+        return self.sends("POST", place, {"key": key, **body})
+
+    def clear(self, task_id: str, *, include_downstream: bool = True) -> bool:
+        """Clear a task, and what follows."""
+        body = {"dag_run_id": self.run_id, "task_ids": [task_id], "include_downstream": include_downstream}
+        body |= {"dry_run": False, "only_failed": False}
+        return self.sends("POST", f"/dags/{self.dag_id}/clearTaskInstances", body)
+
+    def runs_again(self, task_id: str, *, include_downstream: bool = True) -> bool:
+        """Clear a task, and wait until it has got as far as it gets by itself; tells whether it was cleared."""
+        before = self.task(task_id).try_number
+
+        def has_run() -> bool:
+            task = self.task(task_id)
+            is_over = task.state in {*WAITING, *ENDED, "upstream_failed"}
+            return task.state == "skipped" or (is_over and task.try_number > before)
+
+        is_cleared = self.clear(task_id, include_downstream=include_downstream)
+        if is_cleared:
+            until(has_run, f"{self.place}: {task_id} runs again")
+        return is_cleared
 
 
 def world(mini_programs: Iterable[MiniProgram], **platform: Any) -> World:
@@ -99,14 +198,28 @@ def sheet(stage: Stage, auditid: int = 7, **said: Any) -> AuditSheet:
     return AuditSheet(auditid=auditid, plan=AuditPlan(polls=10**6), stage=stage, **made)
 
 
-class OfVersion(ThrowawayAirflow):
-    """An Airflow that runs with another interpreter."""
+def online(number: int, *earlier: int) -> dict[str, Any]:
+    """Return a version that users have, and those before it, as fields of a Mini Program; each is named by a number."""
+    return {
+        "release_info": {"release_time": 1, "release_version": f"{number}", "release_desc": f"v{number}"},
+        "versions": [
+            {"app_version": 10 + each, "user_version": f"{each}", "user_desc": f"v{each}", "commit_time": 1}
+            for each in earlier
+        ],
+    }
+
+
+class Unforked(ThrowawayAirflow):
+    """An Airflow whose components are started each by itself, with another interpreter or environment."""
 
     python = sys.executable
 
+    def env_of(self, name: str) -> dict[str, str]:  # noqa: ARG002
+        return self.component_env()
+
     def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
         command = (self.python, "-m", "airflow", *arguments)
-        return self.processes.start(name, command, self.component_env(), self.home / f"{name}.out")
+        return self.processes.start(name, command, self.env_of(name), self.home / f"{name}.out")
 
 
 def installed(place: Path, *steps: list[str]) -> str:

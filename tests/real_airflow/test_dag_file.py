@@ -7,16 +7,17 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.real_airflow.airflows import build_wheel
+from airflow_wxa.cli.demo.airflow import DAGS
+from tests.real_airflow.airflows import ROOT, build_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.real_airflow
-
-ROOT = Path(__file__).parents[2]
-LINES = "from airflow_wxa.dags.wxa_release import release_dag\n\ndag = release_dag()\n"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("installed", ["wheel", "checkout"])
 def test_there_is_one_wxa_release(wheel: Path, tmp_path: Path, installed: str, load_examples: str) -> None:
     (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "wxa_release.py").write_text(LINES, "utf-8")
+    (tmp_path / "dags" / "wxa_release.py").write_text(DAGS["wxa_release.py"], "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")} | {
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__LOAD_EXAMPLES": load_examples,
@@ -52,8 +53,6 @@ def test_there_is_one_wxa_release(wheel: Path, tmp_path: Path, installed: str, l
     ours = [dag for dag in dags if dag["dag_id"].startswith("wxa_")]
     assert [(dag["dag_id"], dag["bundle_name"]) for dag in ours] == [("wxa_release", "dags-folder")]
     assert (len(dags) > 1) == (load_examples == "True")
-    where = "import airflow_wxa; print(airflow_wxa.__file__)"
-    shown = subprocess.run(
-        [sys.executable, "-c", where], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    where = [sys.executable, "-c", "import airflow_wxa; print(airflow_wxa.__file__)"]
+    shown = subprocess.run(where, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert shown.stdout.startswith(environment["PYTHONPATH"])

@@ -1,11 +1,7 @@
-"""Whatever stops or waits on a real Airflow is told once, by worker, DAG processor and triggerer.
-
-``pytest -m real_airflow -n0 -s tests/real_airflow/test_notifier.py`` prints the table.
-"""
+"""Whatever stops or waits on a real Airflow is told once, by worker, DAG processor and triggerer."""
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +11,11 @@ import pytest
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-from tests.real_airflow.airflows import ENDED, connection, started, until
+from tests.real_airflow.airflows import Run, against, until
 
 pytestmark = pytest.mark.real_airflow
 
 TWICE_SECONDS: Final = 15.0
-READING_SECONDS: Final = 5.0
 MODULE: Final = '''
 import json
 from pathlib import Path
@@ -121,41 +116,32 @@ def test_each_thing_is_told_once(tmp_path: Path, wxa_sandbox: RunningSandbox) ->
     place.mkdir()
     told.touch()
     (place / "our_notifiers.py").write_text(MODULE, "utf-8")
-    environment = {
-        "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]),
-        "AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox),
-        "AIRFLOW_CONN_TOLD": json.dumps({"conn_type": "generic", "host": str(told)}),
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-    }
+    environment = against(
+        wxa_sandbox,
+        PYTHONPATH=os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]),
+        AIRFLOW_CONN_TOLD=json.dumps({"conn_type": "generic", "host": str(told)}),
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="30",
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL="3",
+    )
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags={"told.py": DAGS})
-    with started(airflow, *TOLD):
-        for dag_id in TOLD:
-            airflow.api.trigger(dag_id, "run", {"appid": APPID})
-        until(lambda: len(read(told)) >= len(TOLD), lambda: read(told))
-        time.sleep(READING_SECONDS)
-        airflow.api.approve("of_approval", "run", "approve")
-        states = until(lambda: ends(airflow), "all end")
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in told.read_text("utf-8").splitlines()]
+
+    with airflow.running(*TOLD):
+        runs = {dag_id: Run(airflow, dag_id).triggered({"appid": APPID}) for dag_id in TOLD}
+        until(lambda: len(read()) >= len(TOLD), read)
+        runs["of_approval"].answer("approve")
+        states = {dag_id: run.ends() for dag_id, run in runs.items()}
         time.sleep(TWICE_SECONDS)
-        lines = read(told)
-    sys.stdout.write("".join(f"\n{each['event']} | {each['title']} | {each['text']!r}" for each in lines) + "\n")
-    seen = sorted((each["title"].split(": ")[1].split()[0], each["event"]) for each in lines)
-    assert seen == sorted((dag_id, event) for dag_id, (event, _, _) in TOLD.items())
-    for each in lines:
+    seen = {}
+    for each in read():
         dag_id, _, name = each["title"].split(": ")[1].partition(" ")
-        _, title, step = TOLD[dag_id]
-        assert name == title
-        assert APPID in each["text"].split("/mini-program/")[0]
-        assert step in each["text"]
-        assert f"{airflow.url}/dags/{dag_id}/runs/run\n" in each["text"]
+        text = each["text"]
+        assert APPID in text.split("/mini-program/")[0]
+        assert TOLD[dag_id][2] in text
+        assert f"{airflow.url}/dags/{dag_id}/runs/run\n" in text
+        assert dag_id not in seen, "told twice"
+        seen[dag_id] = (each["event"], name)
+    assert seen == {dag_id: (event, title) for dag_id, (event, title, _) in TOLD.items()}
     assert states == dict.fromkeys(TOLD, "failed") | {"of_deadline": "success", "of_approval": "success"}
-
-
-def read(told: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in told.read_text("utf-8").splitlines()]
-
-
-def ends(airflow: ThrowawayAirflow) -> dict[str, str]:
-    """Return the states of all runs once they have ended."""
-    states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in TOLD}
-    return states if set(states.values()) <= ENDED else {}

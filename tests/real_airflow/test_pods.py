@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,10 +30,9 @@ from airflow_wxa.sandbox import AuditPlan, World, serve
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.store.fleets import Fleets, RunKey
-from tests.real_airflow.airflows import build_wheel, end_of, mini_program, state_of, until
+from tests.real_airflow.airflows import CODE, ROOT, Run, assert_rows, build_wheel, mini_program
 from tests.real_airflow.airflows import world as world_of
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
-from tests.tables import print_rows
 
 pytestmark = [
     pytest.mark.real_airflow,
@@ -42,16 +40,13 @@ pytestmark = [
     pytest.mark.skipif(programs_of_postgresql() is None, reason="PostgreSQL is not installed"),
 ]
 
-ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "docs" / "deploy"
 NODE: Final = "10.77.0.1"  # of the machine, as the pods see it
 SECONDS: Final = 400.0
 UID: Final = 50000  # of Airflow's image
 FLEET: Final = [f"wx{number:016x}" for number in range(1, 61)]
 ALONE: Final = "wx00000000000000ff"
-RELEASE: Final = {"template_id": 47, "user_version": "3.2.0", "domain_action": "set"}
 SECRETS: Final = ("AIRFLOW_CONN_WXA_DEFAULT", "AIRFLOW__WXA__SQL_ALCHEMY_CONN", "AIRFLOW__WXA__ENCRYPTION_KEYS")
-RELEASE_DOMAINS: Final = ["https://m.example.com"]
 #: What the image holds lies in PLACE; /root, where an interpreter may live, is left out but for the interpreter.
 MOUNTS: Final = """
 set -euo pipefail
@@ -233,7 +228,6 @@ def test_a_pod_has_what_it_is_given_and_a_file_as_store_is_refused_there(image: 
         pod, "bash", "-c", "id -u; touch /opt/airflow/x; touch /x; env; ls -A /root; ip -br addr || true"
     )
     names = {each.partition("=")[0] for each in said.splitlines() if "=" in each}
-    assert said.splitlines()[0] == str(UID)
     assert refused.count("Read-only file system") == 2
     assert names - {"_", "SHLVL", "PWD"} == {*pod, *image.environment}
     for left_out, cause in (
@@ -243,7 +237,7 @@ def test_a_pod_has_what_it_is_given_and_a_file_as_store_is_refused_there(image: 
         environment = {name: value for name, value in pod.items() if name not in left_out}
         _, refusal = seen(environment, "python", "-c", "from airflow_wxa.hooks.store import open_ledger; open_ledger()")
         assert cause in refusal
-    print_rows({"read-only home, another uid": f"a store in a file there is refused: {cause}"})
+    assert_rows({"read-only home, another uid": (said.splitlines()[0], str(UID))})
 
 
 def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: str) -> None:
@@ -272,39 +266,21 @@ def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: st
         }
         stack.callback(airflow.stop)
         airflow.start("wxa_release", "wxa_fleet_release", patience=SECONDS)
-        began = time.monotonic()
-        alone = {"appid": ALONE, "webviewdomain": RELEASE_DOMAINS, **RELEASE}
-        airflow.api.trigger("wxa_release", "run", alone)
-        manifest = {
-            "release": {**RELEASE, "webviewdomain": RELEASE_DOMAINS},
-            "apps": FLEET,
-            "waves": {"canary": {"apps": 5}},
-        }
-        conf = {"manifest": yaml.safe_dump(manifest), "approval": False, "shard_size": 30}
-        airflow.api.trigger("wxa_fleet_release", "run", conf)
-
-        def is_asked() -> bool:
-            return state_of(airflow, "wxa_release", "run", "approve_release") == "awaiting_input"
-
-        until(is_asked, "nobody was asked", SECONDS)
-        time.sleep(15)  # the scheduler has heard by now that the pod ended: see test_approvals.py
-        airflow.api.approve("wxa_release", "run", "approve_release")
-        dag_ids = ("wxa_release", "wxa_fleet_release")
-        states = {dag_id: end_of(airflow, dag_id, seconds=SECONDS) for dag_id in dag_ids}
+        release = {**CODE, "domain_action": "set"}
+        alone = Run(airflow, "wxa_release").triggered({"appid": ALONE, **release})
+        manifest = yaml.safe_dump({"release": release, "apps": FLEET, "waves": {"canary": {"apps": 5}}})
+        fleet = Run(airflow, "wxa_fleet_release")
+        fleet.triggered({"manifest": manifest, "approval": False, "shard_size": 30})
+        alone.waits("approve_release", SECONDS).answer("approve_release")
+        states = [alone.ends(SECONDS), fleet.ends(SECONDS)]
         outcomes = [each.outcome for each in Fleets(store).apps(RunKey("wxa_fleet_release", "run"))]
         sent = sorted(each.appid for each in wechat.journal if (each.path, each.errcode) == ("/wxa/release", 0))
-        said = (tmp_path / "scheduler.out").read_text("utf-8", "replace")
-        pods = said.count("Received executor event with state success")
         log = (tmp_path / "pods.log").read_text("utf-8", "replace")
-        assert states == dict.fromkeys(states, "success"), log[-3000:]
-    assert outcomes == ["released"] * len(FLEET)
-    assert sent == sorted([ALONE, *FLEET])
-    assert key not in log
-    assert COMPONENT_APPSECRET not in log
-    print_rows(
+        assert states == ["success", "success"], log[-3000:]
+    assert [secret for secret in (key, COMPONENT_APPSECRET) if secret in log] == []
+    assert_rows(
         {
-            "the Dockerfile without a builder": f"{len(image.steps)} steps",
-            "a pod's environment": f"a release with an approval and a fleet of {len(FLEET)}: {pods} pods, "
-            f"{time.monotonic() - began:.0f} s",
+            "the Dockerfile without a builder": ({each.split()[0] for each in image.steps}, {"RUN", "COPY"}),
+            "a pod's environment": ((outcomes, sent), (["released"] * len(FLEET), sorted([ALONE, *FLEET]))),
         }
     )

@@ -7,28 +7,26 @@ Airflow's simple auth manager and with FAB's. Nothing happens until the approver
 import json
 import sys
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance, ThrowawayAirflow
+from airflow_wxa.cli.demo.airflow import AirflowApi, ThrowawayAirflow
 from airflow_wxa.cli.demo.command import read_ledger
 from airflow_wxa.cli.demo.processes import Component
 from airflow_wxa.sandbox import RunningSandbox, World
 from tests.real_airflow.airflows import (
-    ENDED,
+    CODE,
     LISTED,
+    ORIGIN,
     SECONDS,
-    WAITING,
-    connection,
-    end_of,
+    Run,
+    against,
     mini_program,
-    started,
-    state_of,
-    task_of,
+    online,
     until,
     world,
 )
@@ -70,15 +68,8 @@ rollback, platform_domains = rollback_dag(), platform_domains_dag()
 @pytest.fixture
 def wxa_world() -> World:
     """For each role a Mini Program to release and one to roll back, of a platform whose list holds one host."""
-    rolled_back = [
-        mini_program(
-            appid,
-            release_info={"release_time": 1, "release_version": "3", "release_desc": "v3"},
-            versions=[{"app_version": 12, "user_version": "2", "user_desc": "v2", "commit_time": 1}],
-        )
-        for appid in ROLLED_BACK.values()
-    ]
-    return world([*map(mini_program, RELEASED.values()), *rolled_back])
+    back = (mini_program(appid, **online(3, 2)) for appid in ROLLED_BACK.values())
+    return world([*map(mini_program, RELEASED.values()), *back])
 
 
 class WithUsers(ThrowawayAirflow):
@@ -103,12 +94,6 @@ class WithUsers(ThrowawayAirflow):
         (self.home / "dags" / "wxa.py").write_text(DAG_FILE.format(approvers=[self.approver]), "utf-8")
         until(lambda: all(self.api.knows(dag_id) for dag_id in GUARDED), "the DAGs are known")
 
-    def is_asked(self, role: str) -> bool:
-        """Tell whether all three runs of a role wait for an answer."""
-        return all(
-            state_of(self, dag_id, f"asked_for_{role}", asks) in WAITING for dag_id, (asks, _) in GUARDED.items()
-        )
-
     @property
     def approver(self) -> str:
         """The approver's id: with FAB a number."""
@@ -120,10 +105,7 @@ class WithUsers(ThrowawayAirflow):
 
 @pytest.fixture(params=["simple", "fab"])
 def airflow(request: pytest.FixtureRequest, tmp_path: Path, wxa_sandbox: RunningSandbox) -> Iterator[WithUsers]:
-    environment = {
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",  # a file comes when Airflow runs already
-        "AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox),
-    }
+    environment = against(wxa_sandbox, AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL="2")  # a file comes late
     if request.param == "simple":
         environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = ",".join(map(":".join, USERS.items()))
         environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] = str(tmp_path / "users.json")
@@ -131,69 +113,11 @@ def airflow(request: pytest.FixtureRequest, tmp_path: Path, wxa_sandbox: Running
         pytest.skip("apache-airflow-providers-fab is not installed")
     else:
         environment["AIRFLOW__CORE__AUTH_MANAGER"] = FAB
-    airflow = WithUsers(
-        home=tmp_path, environment=environment, dags={}, account={"username": "admin", "password": "admin"}
-    )
-    with started(airflow, patience=2 * SECONDS):
+    admin = {"username": "admin", "password": "admin"}
+    airflow = WithUsers(home=tmp_path, environment=environment, dags={}, account=admin)
+    with airflow.running(patience=2 * SECONDS):
         airflow.write_dags()
         yield airflow
-
-
-class Attacker:
-    """A user who tries things, and what became of them."""
-
-    def __init__(self, airflow: WithUsers, role: str) -> None:
-        self._airflow, self.run_id, self._client = airflow, f"asked_for_{role}", airflow.login(role)._client
-        self.statuses: list[tuple[str, int]] = []
-
-    def close(self) -> None:
-        self._client.close()
-
-    def __call__(self, what: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> bool:
-        """Send it; tells whether Airflow did it."""
-        answer = self._client.request(method, path, json=body)
-        self.statuses.append((what, answer.status_code))
-        return answer.is_success
-
-    def forge(self, dag_id: str, task_id: str, value: Any, key: str = "return_value") -> bool:
-        place, body = self._place(dag_id, task_id), {"value": value, "map_index": -1}
-        changed = self(f"change {key} of {task_id}", "PATCH", f"{place}/xcomEntries/{key}", body)
-        return self(f"write {key} of {task_id}", "POST", f"{place}/xcomEntries", {"key": key, **body}) or changed
-
-    def mark(self, dag_id: str, task_id: str) -> bool:
-        return self(f"mark {task_id} success", "PATCH", self._place(dag_id, task_id), {"new_state": "success"})
-
-    def clear(self, dag_id: str, task_id: str) -> bool:
-        """Clear a task of a run that has ended, and wait until it has run again."""
-        before = self._task(dag_id, task_id).try_number
-        body = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False}
-        if not self(f"clear {task_id}", "POST", f"/dags/{dag_id}/clearTaskInstances", body):
-            return False
-        until(lambda: self._has_run_again(dag_id, task_id, before), f"{task_id} runs again")
-        return True
-
-    def answer(self, dag_id: str) -> bool:
-        path = f"{self._place(dag_id, GUARDED[dag_id][0])}/-1/hitlDetails"
-        return self("answer", "PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
-
-    def trigger_anew(self, **conf: Any) -> bool:
-        """Delete the run, and trigger one of the same id as its own master."""
-        self("delete the run", "DELETE", f"/dags/wxa_release/dagRuns/{self.run_id}")
-        body = {"dag_run_id": self.run_id, "logical_date": None, "conf": conf}
-        return self(f"trigger with {', '.join(conf)}", "POST", "/dags/wxa_release/dagRuns", body)
-
-    def _has_run_again(self, dag_id: str, task_id: str, before: int) -> bool:
-        task = self._task(dag_id, task_id)
-        has_ended = task.state in {*ENDED, "upstream_failed"} and task.try_number > before
-        return has_ended or task.state == "skipped"
-
-    def _task(self, dag_id: str, task_id: str) -> TaskInstance:
-        task = task_of(self._airflow, dag_id, self.run_id, task_id)
-        assert task is not None
-        return task
-
-    def _place(self, dag_id: str, task_id: str) -> str:
-        return f"/dags/{dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}"
 
 
 def conf(dag_id: str, role: str) -> dict[str, Any]:
@@ -202,20 +126,14 @@ def conf(dag_id: str, role: str) -> dict[str, Any]:
         return {"action": "add", "hosts": [WANTED]}
     if dag_id == "wxa_rollback":
         return {"appid": ROLLED_BACK[role]}
-    return {
-        "appid": RELEASED[role],
-        "webviewdomain": ["https://m.example.com"],
-        "template_id": 47,
-        "user_version": "1.4.0",
-        "on_platform_list_empty": "register",
-        "platform_domains": ["m.example.com", WANTED],
-    }
+    empty = {"on_platform_list_empty": "register", "platform_domains": ["m.example.com", WANTED]}
+    return {"appid": RELEASED[role], **CODE, **empty}
 
 
 def forged(role: str) -> dict[str, dict[str, Any]]:
     """Return for each DAG what its approval would have returned."""
     decision = {"outcome": "approved", "by": APPROVER, "at": "2026-05-04T03:02:01+00:00", "why": ""}
-    code = {"user_version": "1.4.0", "fingerprint": "1a2b3c4d", "auditid": "1", "domains": ["https://m.example.com"]}
+    code = {"user_version": "1.4.0", "fingerprint": "1a2b3c4d", "auditid": "1", "domains": [ORIGIN]}
     back = {"online": "3", "online_since": 1, "user_version": "2", "app_version": 12}
     return {
         "wxa_release": {**decision, "appid": RELEASED[role], **code},
@@ -231,50 +149,43 @@ def forged_89020(role: str) -> dict[str, Any]:
     return {"appid": RELEASED[role], **told, **nothing}
 
 
-def attack(airflow: WithUsers, attacker: Attacker, role: str) -> set[str]:
+def attack(airflow: WithUsers, role: str) -> set[str]:
     """Try everything; returns the tasks that ran because of it and should not have got through."""
-    started = set()
+    started, user = set(), airflow.login(role)
     for dag_id, (asks, acts) in GUARDED.items():
-        assert not attacker.answer(dag_id), "only the approver may answer"
-        attacker.forge(dag_id, asks, forged(role)[dag_id])
-        if attacker.mark(dag_id, asks):
-            end_of(airflow, dag_id, attacker.run_id)
+        run = Run(airflow, dag_id, f"asked_for_{role}", user)
+        assert not run.choose(asks, "Approve"), "only the approver may answer"
+        run.forge(asks, forged(role)[dag_id])
+        if run.mark(asks):
+            run.ends()
             started.add(acts)
-            attacker.forge(dag_id, asks, {"skipped": []}, key="skipmixin_key")
-            attacker.clear(dag_id, acts)
-    is_forged = attacker.forge("wxa_release", "configure_domains", forged_89020(role))
-    attacker.forge("wxa_release", "configure_domains", {"skipped": []}, key="skipmixin_key")
-    if attacker.clear("wxa_release", "register_platform_domains") and is_forged:
+            run.forge(asks, {"skipped": []}, key="skipmixin_key")
+            run.runs_again(acts, include_downstream=False)
+    release = Run(airflow, "wxa_release", f"asked_for_{role}", user)
+    is_forged = release.forge("configure_domains", forged_89020(role))
+    release.forge("configure_domains", {"skipped": []}, key="skipmixin_key")
+    if release.runs_again("register_platform_domains", include_downstream=False) and is_forged:
         started.add("register_platform_domains")
+    for more in ({"approval": False}, {"approvers": [role]}):  # a run of the same id, as its own master
+        release.sends("DELETE", release.place)
+        assert not release.starts(conf("wxa_release", role) | more)
+    user.close()
     return started
 
 
 def test_no_role_gets_anything_through_that_nobody_approved(airflow: WithUsers, wxa_sandbox: RunningSandbox) -> None:
     world = wxa_sandbox.world
     [platform] = world.platforms
-    for role in ROLES:
-        for dag_id in GUARDED:
-            approvers = {} if dag_id == "wxa_release" else {"approvers": [airflow.approver]}
-            airflow.api.trigger(dag_id, f"asked_for_{role}", conf(dag_id, role) | approvers)
-    for role in ROLES:
-        until(lambda: airflow.is_asked(role), f"{role}'s runs wait for an answer")  # noqa: B023
-    attackers = {role: Attacker(airflow, role) for role in ROLES}
-    started = {role: attack(airflow, attacker, role) for role, attacker in attackers.items()}
-    for role in ("user", "op"):
-        assert not attackers[role].trigger_anew(**conf("wxa_release", role), approval=False)
-        assert not attackers[role].trigger_anew(**conf("wxa_release", role), approvers=[role])
-    for attacker in attackers.values():
-        attacker.close()
-    refused = {
-        role: {
-            each.task.task_id
-            for each in read_ledger(airflow.home)
-            if each.task.run_id == attacker.run_id and each.result == "refused"
-        }
-        for role, attacker in attackers.items()
-    }
-    for role, attacker in attackers.items():
-        sys.stdout.write(f"{role}: {attacker.statuses}\n  refused, by the ledger: {sorted(refused[role])}\n")
+    asked = {role: [Run(airflow, dag_id, f"asked_for_{role}") for dag_id in GUARDED] for role in ROLES}
+    for role, runs in asked.items():
+        for run in runs:
+            approvers = {} if run.dag_id == "wxa_release" else {"approvers": [airflow.approver]}
+            run.triggered(conf(run.dag_id, role) | approvers)
+    for run in (run for runs in asked.values() for run in runs):
+        run.waits(GUARDED[run.dag_id][0])
+    started = {role: attack(airflow, role) for role in ROLES}
+    rows = [(each.task.run_id, each.task.task_id) for each in read_ledger(airflow.home) if each.result == "refused"]
+    refused = {role: {task_id for run_id, task_id in rows if run_id == f"asked_for_{role}"} for role in ROLES}
     assert wxa_sandbox.journal.count("/wxa/release") == 0
     assert {world.mini_program(appid).app_version for appid in ROLLED_BACK.values()} == {100}
     assert (platform.testing, platform.published) == (LISTED, LISTED)
@@ -283,10 +194,10 @@ def test_no_role_gets_anything_through_that_nobody_approved(airflow: WithUsers, 
     assert {"release", "rollback", "modify_platform_domains"} <= started["user"] & started["op"]
 
     wu = airflow.login(APPROVER)
-    for dag_id, (asks, _) in GUARDED.items():
-        wu.approve(dag_id, "asked_for_viewer", asks)
+    for run in asked["viewer"]:
+        wu.approve(run.dag_id, run.run_id, GUARDED[run.dag_id][0])
     wu.close()
-    until(lambda: {airflow.api.run_states(each)["asked_for_viewer"] for each in GUARDED} == {"success"}, "all goes on")
+    assert [run.ends() for run in asked["viewer"]] == ["success"] * len(GUARDED)
     assert wxa_sandbox.journal.count("/wxa/release") == 1
-    assert world.mini_program(ROLLED_BACK["viewer"]).release_info["release_version"] == "2"
+    assert (world.mini_program(ROLLED_BACK["viewer"]).release_info or {})["release_version"] == "2"
     assert WANTED in platform.published

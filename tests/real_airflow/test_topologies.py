@@ -1,7 +1,6 @@
-"""Airflow as platforms run it: each row a release on a real one; one command prints the table.
+"""Airflow as platforms run it: each row of ``docs/reference/topologies.md`` a release on a real one.
 
-``pytest -m real_airflow -n0 -s tests/real_airflow/test_topologies.py``; ``docs/reference/topologies.md`` names them,
-and those of ``test_pods.py`` and ``test_upgrade.py``.
+Others of its rows are those of ``test_pods.py`` and ``test_upgrade.py``.
 """
 
 import json
@@ -9,12 +8,11 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -24,33 +22,27 @@ from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.client.conftest import Elsewhere, elsewhere  # noqa: F401  a fixture
 from tests.real_airflow.airflows import (
+    CODE,
     ENDED,
-    WAITING,
-    OfVersion,
+    ROOT,
+    SOON,
+    Run,
+    Unforked,
+    against,
+    assert_rows,
     connection,
-    end_of,
     installed,
-    started,
-    state_of,
     until,
 )
-from tests.real_airflow.airflows import SOON as SOON_AT_WECHAT
-from tests.tables import print_rows
 
 pytestmark = pytest.mark.real_airflow
 
-ROOT: Final = Path(__file__).parents[2]
 OLDER, DAY_OF_OLDER = "3.2.2", "2026-05-30"
 DAG_ID: Final = "wxa_release"
-PARAMS: Final = {
-    "appid": APPID,
-    "webviewdomain": ["https://m.example.com"],
-    "template_id": 47,
-    "user_version": "1.4.0",
-    "approval": False,
-}
-SOON: Final = SOON_AT_WECHAT | {
+PARAMS: Final = {"appid": APPID, **CODE, "approval": False}
+READ_OFTEN: Final = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
 }
@@ -63,41 +55,8 @@ def wxa_world(wxa_world: World) -> World:
     return wxa_world
 
 
-def release(airflow: ThrowawayAirflow, dag_id: str = DAG_ID, **conf: Any) -> None:
-    airflow.api.trigger(dag_id, "run", PARAMS | conf)
-    succeeded(airflow, dag_id)
-
-
-def succeeded(airflow: ThrowawayAirflow, dag_id: str = DAG_ID) -> None:
-    ended = end_of(airflow, dag_id)
-    tasks = airflow.api.task_instances(dag_id, "run")
-    failed = {each.task_id: airflow.api.error_text(dag_id, "run", each) for each in tasks if each.state == "failed"}
-    assert (ended, failed) == ("success", {})
-
-
 def texts_below(*folders: Path) -> str:
     return "".join(path.read_text("utf-8", "replace") for each in folders for path in each.rglob("*") if path.is_file())
-
-
-class Collector(ThreadingHTTPServer):
-    """Takes whatever an exporter of OpenTelemetry sends."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        taken: list[tuple[str, bytes]] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        super().__init__((LOOPBACK, 0), Handler)
-        self.taken = taken
-        threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 PLATFORM_MODULE: Final = '''
@@ -195,14 +154,13 @@ class BelowAPath(ThrowawayAirflow):
     <= {each.name for each in distributions()},
     reason="needs the extra topologies",
 )
-def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
+def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox, elsewhere: Elsewhere) -> None:  # noqa: F811
     place = tmp_path / "platform"
     for folder in ("xcom", "told"):
         (place / folder).mkdir(parents=True)
     (place / "platform_module.py").write_text(PLATFORM_MODULE, "utf-8")
     (place / "platform_logs.py").write_text(LOGS_MODULE, "utf-8")
     (place / "connections.json").write_text(json.dumps({"wxa_default": json.loads(connection(wxa_sandbox))}))
-    collector = Collector()
     environment = SOON | {
         "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]),
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
@@ -215,47 +173,37 @@ def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> No
         "AIRFLOW__TRACES__OTEL_ON": "True",
         "AIRFLOW__METRICS__OTEL_ON": "True",
         "AIRFLOW__METRICS__OTEL_HOST": LOOPBACK,
-        "AIRFLOW__METRICS__OTEL_PORT": str(collector.server_port),
+        "AIRFLOW__METRICS__OTEL_PORT": elsewhere.url.rpartition(":")[2],
         "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": "1000",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{LOOPBACK}:{collector.server_port}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": elsewhere.url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_TRACES_EXPORTER": "otlp_proto_http",
     }
     airflow = BelowAPath(home=tmp_path, environment=environment, dags=PLATFORM_DAGS)
-    base = airflow.url
-    with started(airflow, DAG_ID):
-        release(airflow)
-        until((place / "told" / "dag").exists, "no callback of the DAG")
-        until((place / "told" / "deadline").exists, "no callback of the deadline")
-        (published,) = until(lambda: datasets(place / "lineage.jsonl"), "no dataset in the lineage")
-        client = airflow.api._client
-        run = f"{base}/api/v2/dags/{DAG_ID}/dagRuns/run/taskInstances/release"
-        links = client.get(f"{run}/links").json()["extra_links"]
-        board = client.get(links["Mini Program 小程序"])
-        log = client.get(f"{run}/logs/1", params={"full_content": "true"}, headers={"Accept": "application/json"}).text
-    collector.shutdown()
-    collector.server_close()
-    assert links["Mini Program 小程序"].startswith(f"{base}/wxa/board/")
-    assert (board.status_code, "1.4.0" in board.text) == (200, True)
-    moved = [*(place / "remote-logs").rglob("task_id=release/*.log")]
-    assert (len(moved), [*(tmp_path / "logs").rglob("task_id=release/*.log")]) == (1, [])
-    assert f"1.4.0 of {APPID} is online" in log
-    in_files = [*(place / "xcom").iterdir()]
-    assert len(in_files) > 5
-    sent = b"".join(body for _, body in collector.taken)
+    with airflow.running(DAG_ID):
+        run = Run(airflow, DAG_ID).triggered(PARAMS)
+        run.succeeds()
+        until(lambda: len([*(place / "told").iterdir()]) == 2, "no callback of the DAG, or of its deadline")
+        published = until(lambda: datasets(place / "lineage.jsonl"), "no dataset in the lineage")
+        links = run.get("/taskInstances/release/links")["extra_links"]
+        board = airflow.api._client.get(links["Mini Program 小程序"])
+        log = str(airflow.api._get(f"{run.place}/taskInstances/release/logs/1", full_content="true"))
+    board_url, task_logs = links["Mini Program 小程序"], "task_id=release/*.log"
+    logs = [len([*folder.rglob(task_logs)]) for folder in (place / "remote-logs", tmp_path / "logs")]
+    sent = b"".join(body for _, _, body in elsewhere.requests)
     everything = texts_below(place / "xcom", place / "remote-logs", tmp_path / "logs")
     everything += (place / "lineage.jsonl").read_text() + sent.decode("utf-8", "replace")
     assert [secret for secret in (MERCHANT_TOKEN, PLATFORM_TOKEN) if secret in everything] == []
-    assert {path for path, _ in collector.taken} >= {"/v1/traces", "/v1/metrics"}
-    print_rows(
+    otlp = {path for _, path, _ in elsewhere.requests} & {"/v1/traces", "/v1/metrics"}
+    assert_rows(
         {
-            "below a path": f"links beside tasks lead to {base}/wxa/board/…, which answers 200",
-            "secrets backend": "LocalFilesystemBackend: no Connection in the environment or the database",
-            "custom XCom backend": f"{len(in_files)} values in files, the board reads the ledger",
-            "remote logging": "a handler that moves logs away; the log is read from there, no token in it",
-            "OpenLineage": f"release names the dataset {published}",
-            "OpenTelemetry": f"{len(sent)} bytes of traces and metrics, no token in them",
-            "DAG and deadline callbacks": "both were called",
+            "below a path": ((board_url.partition("/wxa/board/")[0], board.status_code), (airflow.url, 200)),
+            "secrets backend": ([name for name in environment if "AIRFLOW_CONN" in name], []),
+            "custom XCom backend": ((len([*(place / "xcom").iterdir()]) > 5, "1.4.0" in board.text), (True, True)),
+            "remote logging": ((logs, f"1.4.0 of {APPID} is online" in log), ([1, 0], True)),
+            "OpenLineage": (len(published), 1),
+            "OpenTelemetry": (otlp, {"/v1/traces", "/v1/metrics"}),
+            "DAG and deadline callbacks": ({each.name for each in (place / "told").iterdir()}, {"dag", "deadline"}),
         }
     )
 
@@ -304,20 +252,18 @@ def test_two_teams(tmp_path: Path, wxa_sandbox: RunningSandbox, wxa_world: World
             "AIRFLOW_CONN__TEAM_A___WXA_DEFAULT": connection(wxa_sandbox),
             "AIRFLOW_CONN__TEAM_B___WXA_DEFAULT": connection(other),
         }
-        with started(
-            OfTeams(home=tmp_path, environment=environment, dags={}), "team_a_release", "team_b_release"
-        ) as up:
-            release(up, "team_a_release")
-            release(up, "team_b_release", user_version="2.0.0")
-            client = up.api._client
+        airflow = OfTeams(home=tmp_path, environment=environment, dags={})
+        with airflow.running("team_a_release", "team_b_release"):
+            Run(airflow, "team_a_release").triggered(PARAMS).succeeds()
+            Run(airflow, "team_b_release").triggered({**PARAMS, "user_version": "2.0.0"}).succeeds()
             query = {"dag_id": "team_b_release", "run_id": "run"}
-            picture = client.get(f"{up.url}/wxa/trial/{APPID}", params=query)
-        versions = [each.world.mini_program(APPID).release_info["release_version"] for each in (wxa_sandbox, other)]
-    assert versions == ["1.4.0", "2.0.0"]
-    assert picture.status_code == 200, picture.text
-    print_rows({"two teams, an executor each": f"each released with its own Connection: {versions}; trial QR code 200"})
+            picture = airflow.api._client.get(f"{airflow.url}/wxa/trial/{APPID}", params=query)
+        accounts = [each.world.mini_program(APPID) for each in (wxa_sandbox, other)]
+    versions = [(each.release_info or {})["release_version"] for each in accounts]
+    assert_rows({"two teams, an executor each": ((versions, picture.status_code), (["1.4.0", "2.0.0"], 200))})
 
 
+DRIFT_ID: Final = "wxa_domain_drift"
 DRIFT: Final = """
 from datetime import datetime
 
@@ -335,49 +281,39 @@ dag = release_dag(tags=["changed"], defaults={"audit_timeout_hours": 100}, overr
 def test_what_happens_in_flight(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
     account = wxa_sandbox.world.mini_program(APPID)
     account.audit = AuditPlan(polls=10**6)
-    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
+    environment = against(wxa_sandbox, **READ_OFTEN)
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags=DAGS | {"drift.py": DRIFT})
-    with started(airflow, DAG_ID, "wxa_domain_drift"):
-        airflow.api.trigger(DAG_ID, "run", PARAMS)
-        until(lambda: state_of(airflow, DAG_ID, "run", "wait_for_audit") == "deferred", "the wait was not deferred")
+    with airflow.running(DAG_ID, DRIFT_ID):
+        run = Run(airflow, DAG_ID).triggered(PARAMS).waits("wait_for_audit")
         (triggerer,) = [each for each in airflow.processes.components if each.name == "triggerer"]
         triggerer.process.kill()
         triggerer.process.wait()
         airflow.processes.components.remove(triggerer)
         airflow._spawn("triggerer", COMPONENTS["triggerer"])
         (tmp_path / "dags" / "wxa_release.py").write_text(CHANGED, "utf-8")
-        tags = f"{airflow.url}/api/v2/dags/{DAG_ID}"
-        client = airflow.api._client
-        until(
-            lambda: [each["name"] for each in client.get(tags).json()["tags"]] == ["changed"], "it was not read again"
-        )
-        begin = time.monotonic()
+        tags = partial(airflow.api._get, f"/dags/{DAG_ID}")
+        until(lambda: [each["name"] for each in tags()["tags"]] == ["changed"], "it was not read again")
         account.sheets[-1].stage = Stage.APPROVED
-        succeeded(airflow)
-        woke = time.monotonic() - begin
-        published = wxa_sandbox.journal.count("/wxa/release")
-        cleared = {"dry_run": False, "dag_run_id": "run", "task_ids": ["release"], "include_downstream": True}
-        client.post(f"{tags}/clearTaskInstances", json=cleared | {"only_failed": False}).raise_for_status()
-        until(lambda: airflow.api.run_states(DAG_ID)["run"] != "success", "Clear did nothing")
-        succeeded(airflow)
-        again = airflow.api.xcom(DAG_ID, "run", "release")["outcome"]
+        run.succeeds()
+        released = wxa_sandbox.journal.count("/wxa/release")
+        run.runs_again("release")
+        run.succeeds()
+        again = (run.returned("release")["outcome"], wxa_sandbox.journal.count("/wxa/release"))
         days = {"from_date": "2026-11-10T00:00:00Z", "to_date": "2026-11-11T00:00:00Z"}
-        client.post(f"{airflow.url}/api/v2/backfills", json={"dag_id": "wxa_domain_drift", **days}).raise_for_status()
+        run.sends("POST", "/backfills", {"dag_id": DRIFT_ID, **days})
         runs = until(lambda: backfilled(airflow), "the backfill goes on and on")
-    assert (published, wxa_sandbox.journal.count("/wxa/release"), again) == (1, 1, "already_released")
-    assert set(runs.values()) == {"success"}
-    print_rows(
+    assert_rows(
         {
-            "triggerer killed and started, a wait in flight": f"the run ended {woke:.0f} s after the review",
-            "DAG file changed, a run in flight": "the run ended with the changed file",
-            "Clear": f"release again: {again}, sent to WeChat once",
-            "backfill": f"{len(runs)} days of wxa_domain_drift: success",
+            "triggerer killed and started, a wait in flight": (released, 1),
+            "DAG file changed, a run in flight": (released, 1),
+            "Clear": (again, ("already_released", 1)),
+            "backfill": (set(runs.values()), {"success"}),
         }
     )
 
 
 def backfilled(airflow: ThrowawayAirflow) -> dict[str, str]:
-    runs = {name: each for name, each in airflow.api.run_states("wxa_domain_drift").items() if "backfill" in name}
+    runs = {name: each for name, each in airflow.api.run_states(DRIFT_ID).items() if "backfill" in name}
     return runs if len(runs) == 2 and set(runs.values()) <= ENDED else {}
 
 
@@ -397,20 +333,13 @@ def test_another_version(tmp_path: Path, wxa_sandbox: RunningSandbox, *, is_olde
         pytest.skip("the newest Airflow on the index is no pre-release")
     airflow_alone = [f"apache-airflow=={wanted}", *(["--exclude-newer", DAY_OF_OLDER] if is_older else [])]
     python = installed(tmp_path / "venv", airflow_alone, [f"apache-airflow=={wanted}", str(ROOT)])
-    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
-    airflow = OfVersion(home=tmp_path, environment=environment)
+    airflow = Unforked(home=tmp_path, environment=against(wxa_sandbox))
     airflow.python = python
-    with started(airflow, DAG_ID):
-        airflow.api.trigger(DAG_ID, "run", PARAMS | {"approval": True})
-        until(lambda: state_of(airflow, DAG_ID, "run", "approve_release") in WAITING, "nobody was asked")
-        time.sleep(5)  # see test_approvals.py
-        airflow.api.approve(DAG_ID, "run", "approve_release")
-        succeeded(airflow)
-        seen = airflow.api._client.get(f"{airflow.url}/api/v2/version").json()["version"]
-    assert (seen, wxa_sandbox.journal.count("/wxa/release")) == (wanted, 1)
-    said = "released, with an approval"
-    print_rows(
-        {"Airflow 3.2.2 with the packages of its day": said}
-        if is_older
-        else {"the newest pre-release": f"{wanted}: {said}"}
-    )
+    with airflow.running(DAG_ID):
+        run = Run(airflow, DAG_ID).triggered(PARAMS | {"approval": True}).waits("approve_release")
+        time.sleep(5)  # no log tells of every version when it may be answered: see Run.answer
+        run.choose("approve_release", "Approve")
+        run.succeeds()
+        seen = airflow.api._get("/version")["version"]
+    released = ((seen, wxa_sandbox.journal.count("/wxa/release")), (wanted, 1))
+    assert_rows({"Airflow 3.2.2 with the packages of its day": released, "the newest pre-release": released})

@@ -1,18 +1,15 @@
-"""A triggerer that lacks the Connection which the workers have: the task fails soon, and says why."""
+"""A triggerer without the Connection that the workers have: the task fails soon, and says why."""
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.cli.demo.processes import Component
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.triggers.sharing import _PATIENCE_SECONDS
-from tests.real_airflow.airflows import connection, end_of, sheet, started, until
+from tests.real_airflow.airflows import Run, Unforked, against, sheet, until
 
 pytestmark = pytest.mark.real_airflow
 
@@ -26,33 +23,26 @@ with DAG("waits", schedule=None, is_paused_upon_creation=False, default_args={{"
 """
 
 
-class OnTheWorkersOnly(ThrowawayAirflow):
+class OnTheWorkersOnly(Unforked):
     """An Airflow whose scheduler, and so its workers, has the Connection, and nothing else has."""
 
-    def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
+    def env_of(self, name: str) -> dict[str, str]:
         env = self.component_env()
-        if name != "scheduler":
-            del env[VARIABLE]
-        command = (sys.executable, "-m", "airflow", *arguments)
-        return self.processes.start(name, command, env, self.home / f"{name}.out")
+        return env if name == "scheduler" else {each: value for each, value in env.items() if each != VARIABLE}
 
 
 def test_a_triggerer_without_the_connection_ends_the_wait_soon(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
     wxa_sandbox.world.mini_program(APPID).sheets.append(sheet(Stage.AUDITING, 400000001))
-    environment = {VARIABLE: connection(wxa_sandbox)}
-    airflow = OnTheWorkersOnly(home=tmp_path, environment=environment, dags={"waits.py": DAG})
-    with started(airflow, "waits"):
-        airflow.api.trigger("waits", "run", {})
+    airflow = OnTheWorkersOnly(home=tmp_path, environment=against(wxa_sandbox), dags={"waits.py": DAG})
+    with airflow.running("waits"):
+        run = Run(airflow, "waits").triggered({})
         until(lambda: wxa_sandbox.journal.count("/wxa/get_auditstatus"), "nobody looks")
         begin = time.monotonic()
-        end_of(airflow, "waits", seconds=20 * _PATIENCE_SECONDS)
+        run.ends(20 * _PATIENCE_SECONDS)
         took = time.monotonic() - begin
-        [task] = airflow.api.task_instances("waits", "run")
-        said = airflow.api.error_text("waits", "run", task)
-    deferrals = len(wxa_sandbox.journal) - 1  # each look but the last one, all by workers, led to one
-    sys.stdout.write(f"failed {took:.0f} s after the first look, {deferrals} deferrals:\n{said}\n")
+        task, said = run.task("wait_for_audit"), run.said("wait_for_audit")
     assert (task.state, task.try_number) == ("failed", 1)
     assert said.startswith("the triggerer cannot use this Connection")
     assert "Connection 'wxa_default': does not exist" in said
-    assert 1 <= deferrals <= 2
+    assert 1 <= len(wxa_sandbox.journal) - 1 <= 2  # each look but the last one, all by workers, led to a deferral
     assert took < 3 * _PATIENCE_SECONDS

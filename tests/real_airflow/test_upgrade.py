@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -16,41 +17,29 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE
+from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE, dags_of
 from airflow_wxa.sandbox import AuditPlan, RunningSandbox, World
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.store.fleets import Fleets, RunKey
 from tests.real_airflow.airflows import (
+    CODE,
+    ORIGIN,
+    ROOT,
     SECONDS,
-    SOON,
-    WAITING,
-    OfVersion,
-    connection,
-    end_of,
+    Run,
+    Unforked,
+    against,
+    assert_rows,
     installed,
     mini_program,
-    started,
-    state_of,
-    until,
+    online,
     world,
 )
-from tests.tables import print_rows
 
 pytestmark = pytest.mark.real_airflow
 
-ROOT: Final = Path(__file__).parents[2]
 EARLIER: Final = "a2f84e0"
-ORIGIN: Final = "https://m.example.com"
 RELEASE, ROLLBACK, LIST, FLEET = "wxa_release", "wxa_rollback", "wxa_platform_domains", "wxa_fleet_release"
-DAGS: Final = {
-    f"{name}.py": f"from airflow_wxa.dags.{name} import {function}\n\ndag = {function}()\n"
-    for name, function in (
-        (RELEASE, "release_dag"),
-        (ROLLBACK, "rollback_dag"),
-        (LIST, "platform_domains_dag"),
-        (FLEET, "fleet_release_dag"),
-    )
-}
 APPIDS: Final = [f"wx{number:016x}" for number in range(1, 21)]
 WAITS, APPROVED, REJECTED, BACK = APPIDS[:4]
 PLANNED, RELEASING = APPIDS[4:10], APPIDS[10:20]
@@ -70,13 +59,11 @@ BEHIND_THE_GATE: Final = ("commit_rest", "submit_rest", "carry_over")
 def wxa_world() -> World:
     slow = {WAITS, *RELEASING}
     merchants = [mini_program(appid, audit=AuditPlan(polls=10**6 if appid in slow else 0)) for appid in APPIDS]
-    merchants[3].third_webviewdomain = [ORIGIN]
-    merchants[3].release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
-    merchants[3].versions = [{"app_version": 12, "user_version": "2", "user_desc": "v2", "commit_time": 1}]
+    merchants[3] = mini_program(BACK, third_webviewdomain=[ORIGIN], **online(3, 2))
     return world(merchants)
 
 
-class Upgraded(OfVersion):
+class Upgraded(Unforked):
     """An Airflow whose environment is replaced while it is down."""
 
     def replace(self, python: str) -> None:
@@ -87,11 +74,10 @@ class Upgraded(OfVersion):
         for command in (MIGRATE, ("wxa", "db", "migrate")):
             migration = self._spawn("database", command)
             self._await(lambda each=migration: each.process.poll() == 0, migration, deadline)
-            sys.stdout.write(migration.last_lines(1) + "\n")
         started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
         self._await(self._logged_in, started["api-server"], deadline)
-        for key in ("scheduler", "triggerer", "dag_processor"):
-            self._await(lambda each=key: self._is_healthy(each), started["scheduler"], deadline)
+        for name in ("scheduler", "triggerer", "dag-processor"):
+            self._await(partial(self._is_healthy, name), started[name], deadline)
 
 
 @pytest.fixture(scope="module")
@@ -115,20 +101,17 @@ def ledger_rows(home: Path) -> set[int]:
 
 
 def manifest(appids: list[str]) -> str:
-    release = {"template_id": 47, "user_version": "3.2.0", "domain_action": "set", "webviewdomain": [ORIGIN]}
+    release = {**CODE, "user_version": "3.2.0", "domain_action": "set"}
     return yaml.safe_dump({"release": release, "apps": appids, "waves": {"canary": {"apps": 2}, "rest": {}}})
 
 
 def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, earlier: str) -> None:
-    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
-    airflow = Upgraded(home=tmp_path, environment=environment, dags=DAGS)
+    airflow = Upgraded(home=tmp_path, environment=against(wxa_sandbox), dags=dags_of(RELEASE, ROLLBACK, LIST, FLEET))
     airflow.python = earlier
-
-    common = {"webviewdomain": [ORIGIN], "template_id": 47, "user_version": "1.4.0"}
-    runs: dict[tuple[str, str], dict[str, Any]] = {
-        (RELEASE, "waits"): {"appid": WAITS, "approval": False, **common},
-        (RELEASE, "approved"): {"appid": APPROVED, **common},
-        (RELEASE, "rejected"): {"appid": REJECTED, **common},
+    confs: dict[tuple[str, str], dict[str, Any]] = {
+        (RELEASE, "waits"): {"appid": WAITS, "approval": False, **CODE},
+        (RELEASE, "approved"): {"appid": APPROVED, **CODE},
+        (RELEASE, "rejected"): {"appid": REJECTED, **CODE},
         (ROLLBACK, "asked"): {"appid": BACK},
         (LIST, "asked"): {"action": "add", "hosts": ["new.example.com"]},
         (FLEET, "planned"): {"manifest": manifest(PLANNED)},
@@ -136,12 +119,10 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
     }
     waiting = {(RELEASE, "waits"): "wait_for_audit", (FLEET, "releasing"): "release_canary"}
     waiting |= {run: task_id for run, (task_id, _) in QUESTIONS.items()}
-    with started(airflow, RELEASE, ROLLBACK, LIST, FLEET, patience=SECONDS):
-        for (dag_id, run_id), conf in runs.items():
-            airflow.api.trigger(dag_id, run_id, conf)
-        for (dag_id, run_id), task_id in waiting.items():
-            asked = (airflow, dag_id, run_id, task_id)
-            until(lambda asked=asked: state_of(*asked) in WAITING, f"{dag_id} {run_id}: {task_id}")
+    with airflow.running(RELEASE, ROLLBACK, LIST, FLEET):
+        runs = {name: Run(airflow, *name).triggered(conf) for name, conf in confs.items()}
+        for name, task_id in waiting.items():
+            runs[name].waits(task_id)
         before = ledger_rows(tmp_path)
 
         airflow.replace(sys.executable)
@@ -150,35 +131,33 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
             account.audit = AuditPlan(polls=0)
             for sheet in account.sheets:
                 sheet.stage = Stage.APPROVED
-        for (dag_id, run_id), (task_id, choice) in QUESTIONS.items():
-            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-            airflow.api._send("PATCH", path, {"chosen_options": [choice], "params_input": {}})
-        outcomes = {run: end_of(airflow, *run) for run in runs}
+        for name, (task_id, choice) in QUESTIONS.items():
+            runs[name].choose(task_id, choice)
+        outcomes = {name: run.ends() for name, run in runs.items()}
         left = {
-            f"{dag_id} {run_id} {each.task_id}": airflow.api.error_text(dag_id, run_id, each)
-            for dag_id, run_id in runs
-            for each in airflow.api.task_instances(dag_id, run_id)
+            f"{run.place} {each.task_id}": run.said(each.task_id)
+            for name, run in runs.items()
+            for each in run.tasks
             if each.state in {"failed", "upstream_failed"}
-            and run_id != "planned"
+            and name != (FLEET, "planned")
             and each.task_id not in BEHIND_THE_GATE
         }
         # Planned before fleets had a stage behind the canary's gate: its manifest is released by a run of its own.
         (rerun,) = tmp_path.rglob("planned/rerun.yaml")
-        airflow.api.trigger(FLEET, "again", {"manifest": rerun.read_text("utf-8"), "approval": False})
-        end_of(airflow, FLEET, "again")
+        Run(airflow, FLEET, "again").triggered({"manifest": rerun.read_text("utf-8"), "approval": False}).ends()
+        store = Fleets(f"sqlite:///{tmp_path / 'wxa.db'}")
         fleets = {
-            run_id: {each.outcome for each in Fleets(f"sqlite:///{tmp_path / 'wxa.db'}").apps(RunKey(FLEET, run_id))}
+            run_id: {each.outcome for each in store.apps(RunKey(FLEET, run_id))}
             for run_id in ("planned", "again", "releasing")
         }
         after = ledger_rows(tmp_path)
-    assert left == {}
-    assert {run for run, outcome in outcomes.items() if outcome != "success"} == {(FLEET, "planned")}
+    assert_rows({"upgrade in flight": (left, {})})
+    assert [name for name, outcome in outcomes.items() if outcome != "success"] == [(FLEET, "planned")]
     assert fleets == {"planned": {"not_reached"}, "again": {"released"}, "releasing": {"released"}}
     assert before <= after
     released = sorted(each.appid for each in wxa_sandbox.journal if (each.path, each.errcode) == ("/wxa/release", 0))
     assert released == sorted([WAITS, APPROVED, *PLANNED, *RELEASING])  # each once, and not the rejected one
     assert wxa_sandbox.world.mini_program(BACK).versions == []
     assert wxa_sandbox.world.platforms[0].published == ["example.com", "new.example.com"]
-    sheets = {appid: len(wxa_sandbox.world.mini_program(appid).sheets) for appid in APPIDS if appid != BACK}
-    assert set(sheets.values()) == {1}
-    print_rows({"upgrade in flight": f"{len(runs)} runs of {EARLIER}, {len(before)} rows of the ledger: nothing lost"})
+    sheets = {len(wxa_sandbox.world.mini_program(appid).sheets) for appid in APPIDS if appid != BACK}
+    assert sheets == {1}

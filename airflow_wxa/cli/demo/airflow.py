@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from base64 import urlsafe_b64encode
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from airflow_wxa.cli.demo.processes import ForkServer, ProcessSessions
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_wxa.cli.demo.processes import Component
 
@@ -43,19 +44,13 @@ PAGE_SIZE: Final = 100
 ALL_RUNS: Final = "~"
 
 MIGRATE: Final = ("db", "migrate")
+API_SERVER: Final = "api-server"
 COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "api-server": ("api-server",),
+    API_SERVER: ("api-server",),
     "dag-processor": ("dag-processor",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-#: Names in ``/monitor/health`` of the components that have no address of their own.
-HEALTH: Final[Mapping[str, str]] = {
-    "dag-processor": "dag_processor",
-    "scheduler": "scheduler",
-    "triggerer": "triggerer",
-}
-
 #: What makes an Airflow of one machine and a few runs quick; nothing here changes what it does.
 TUNING: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -68,25 +63,29 @@ TUNING: Final[Mapping[str, str]] = {
 }
 
 
-#: As everybody writes it into the DAGs folder.
-DAGS: Final = {"wxa_release.py": "from airflow_wxa.dags.wxa_release import release_dag\n\ndag = release_dag()\n"}
-
-
 class AirflowStartError(Exception):
     """A component is not up, or not any more; the text names it, its last lines, and the next step."""
 
 
-def every_dag() -> dict[str, str]:
-    """Return the text of a DAGs folder that holds every DAG of the package."""
-    texts = {}
-    for path in sorted((Path(airflow_wxa.__file__).parent / "dags").glob("wxa_*.py")):
-        function = f"{path.stem.removeprefix('wxa_')}_dag"
-        texts[path.name] = f"from airflow_wxa.dags.{path.stem} import {function}\n\ndag = {function}()\n"
-    return texts
-
-
 class OutOfTimeError(AirflowStartError):
     """Nothing has failed, and the time is over: the machine is slow or busy."""
+
+
+def every_dag() -> dict[str, str]:
+    """Return the text of a DAGs folder that holds every DAG of the package, as everybody writes them there."""
+    return dags_of(*(path.stem for path in sorted((Path(airflow_wxa.__file__).parent / "dags").glob("wxa_*.py"))))
+
+
+def dags_of(*dag_ids: str) -> dict[str, str]:
+    """Return the text of a DAGs folder that holds these DAGs of the package."""
+    functions = {dag_id: f"{dag_id.removeprefix('wxa_')}_dag" for dag_id in dag_ids}
+    return {
+        f"{dag_id}.py": f"from airflow_wxa.dags.{dag_id} import {function}\n\ndag = {function}()\n"
+        for dag_id, function in functions.items()
+    }
+
+
+DAGS: Final = dags_of("wxa_release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,14 +321,22 @@ class ThrowawayAirflow:
         self._await(lambda: database.process.poll() == 0, database, deadline)
         self.tell(Text("component_is_up", name="database"))
         started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
-        self._await(self._logged_in, started["api-server"], deadline)
-        self.tell(Text("component_is_up", name="api-server"))
-        for name, key in HEALTH.items():
-            self._await(partial(self._is_healthy, key), started[name], deadline)
+        for name, component in started.items():
+            is_up = self._logged_in if name == API_SERVER else partial(self._is_healthy, name)
+            self._await(is_up, component, deadline)
             self.tell(Text("component_is_up", name=name))
         for dag_id in dag_ids:
             self._await(partial(self.api.knows, dag_id), started["dag-processor"], deadline)
             self.tell(Text("component_is_up", name=dag_id))
+
+    @contextmanager
+    def running(self, *dag_ids: str, patience: float = PATIENCE) -> Iterator[Self]:
+        """Start everything, and end it after the block; see :meth:`start`."""
+        try:
+            self.start(*dag_ids, patience=patience)
+            yield self
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End every process that :meth:`start` started, and their children; safe at any moment."""
@@ -416,8 +423,8 @@ class ThrowawayAirflow:
             return False
         return True
 
-    def _is_healthy(self, key: str) -> bool:
-        return self.api.health().get(key) == "healthy"
+    def _is_healthy(self, name: str) -> bool:
+        return self.api.health().get(name.replace("-", "_")) == "healthy"
 
 
 def _not_up(component: Component, why: Text) -> Text:

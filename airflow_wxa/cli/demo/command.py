@@ -24,7 +24,7 @@ from airflow_wxa.cli.demo.airflow import (
     ThrowawayAirflow,
     every_dag,
 )
-from airflow_wxa.cli.demo.fleet import play_fleet, show_fleet
+from airflow_wxa.cli.demo.fleet import played_fleet, show_fleet
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import (
     CONNECTIONS,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_wxa import store
-    from airflow_wxa.cli.demo.fleet import FleetReport
     from airflow_wxa.sandbox import Push, RunningSandbox, World
 
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
@@ -156,12 +155,9 @@ def started(
         environment = connections(sandbox) | SETTINGS | {"AIRFLOW__WXA__LANGUAGE": language()}
         airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell, **more)
         tell(Text("demo_is_starting", wechat=sandbox.url, airflow=airflow.url))
-        try:
-            airflow.start(DAG_ID, patience=options.patience)
+        with airflow.running(DAG_ID, patience=options.patience):
             push_tickets(sandbox, airflow.url, tell)
             yield airflow, sandbox
-        finally:
-            airflow.stop()
 
 
 def play(options: Options, home: Path, console: Terminal, world: World) -> Report:
@@ -190,18 +186,15 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
 
 def release_fleet(options: Options, home: Path, console: Terminal) -> int:
     """Release a fleet, and show what became of it; see :func:`run`."""
-    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
-    if options.keep:
-        airflow_options["account"] = _new_account()
-
-    def look_around(airflow: ThrowawayAirflow, report: FleetReport) -> None:
+    account = _new_account() if options.keep else None
+    more: dict[str, Any] = {"port": options.port, "debug": options.debug, "account": account}
+    with telling(console) as tell, played_fleet(options.fleet, home, tell, options.patience, **more) as played:
+        airflow, report = played
         show_fleet(report, console)
-        if airflow.account is not None:
-            console.print(phrase("demo_airflow_is_up", url=airflow.url, **airflow.account), markup=False)
+        if account is not None:
+            console.print(phrase("demo_airflow_is_up", url=airflow.url, **account), markup=False)
             serve_until_interrupted(airflow)
-
-    with telling(console) as tell:
-        return play_fleet(options.fleet, home, airflow_options, tell, look_around, options.patience).exit_code
+    return report.exit_code
 
 
 def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:

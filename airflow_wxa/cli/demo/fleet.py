@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from sqlalchemy import URL
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of, dags_of
 from airflow_wxa.cli.terminal import header
 from airflow_wxa.fleet.summary import Summary, errcode_texts, outcome_text
 from airflow_wxa.fleet.waves import WAVES, wave_counts
@@ -27,7 +27,7 @@ from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 
 DAG_ID: Final = "wxa_fleet_release"
 RUN_ID: Final = "demo"
-DAGS: Final = {
-    "wxa_fleet_release.py": "from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag\n\n"
-    "dag = fleet_release_dag()\n"
-}
+DAGS: Final = dags_of(DAG_ID)
 SEED: Final = 7
 SHARES: Final[Mapping[Kind, float]] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
 #: Kind, as the emulated WeChat's generator placed it → how its release must end.
@@ -112,19 +109,14 @@ class FleetReport:
         return int(self.state != "success" or bool(self.wrong))
 
 
-def play_fleet(
-    size: int,
-    home: Path,
-    airflow_options: Mapping[str, Any],
-    tell: Callable[[str], object],
-    look_around: Callable[[ThrowawayAirflow, FleetReport], object],
-    patience: float,
-) -> FleetReport:
-    """Start everything in ``home``, release the fleet, read what came of it, and end everything.
+@contextmanager
+def played_fleet(
+    size: int, home: Path, tell: Callable[[str], object], patience: float, **more: Any
+) -> Iterator[tuple[ThrowawayAirflow, FleetReport]]:
+    """Start everything in ``home``, release the fleet, read what came of it, and end everything after the block.
 
-    :param airflow_options: further arguments of :class:`ThrowawayAirflow`.
-    :param look_around: called before everything is ended.
     :param patience: seconds for the start.
+    :param more: further arguments of :class:`ThrowawayAirflow`.
     :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
     """
     fleet = seeded_fleet(size, seed=SEED, shares=SHARES)
@@ -134,15 +126,10 @@ def play_fleet(
             wechat.add_fault(fault)
         store_url = URL.create("sqlite", database=str(home / "wxa.db")).render_as_string()
         environment = _environment(fleet, wechat, store_url)
-        airflow = ThrowawayAirflow(home, environment, DAGS, tell=tell, **airflow_options)
+        airflow = ThrowawayAirflow(home, environment, DAGS, tell=tell, **more)
         tell(Text("demo_fleet_is_starting", wechat=wechat.url, airflow=airflow.url))
-        try:
-            airflow.start(DAG_ID, patience=patience)
-            report = _released(fleet, wechat, airflow, Fleets(store_url), tell)
-            look_around(airflow, report)
-        finally:
-            airflow.stop()
-    return report
+        with airflow.running(DAG_ID, patience=patience):
+            yield airflow, _released(fleet, wechat, airflow, Fleets(store_url), tell)
 
 
 def _environment(fleet: Fleet, wechat: RunningSandbox, store_url: str) -> dict[str, str]:

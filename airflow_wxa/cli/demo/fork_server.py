@@ -18,6 +18,8 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from airflow_wxa.cli.demo.processes import LOOK_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     Message = tuple[int, int | None]
 
 _END: Final = (signal.SIGTERM,)
-LOOK_SECONDS: Final = 0.05
 READY: Final[Message] = (0, None)
 #: Modules by the component that needs them first; those of the next are imported while it begins.
 _DATABASE: Final = ("airflow.__main__", "airflow.cli.commands.db_command", "airflow.models.dagrun")

@@ -37,24 +37,21 @@ def test_each_platform_s_ticket_goes_encrypted_to_the_address_of_its_connection(
     assert all(b"<Encrypt>" in body for body in bodies)
 
 
-@pytest.mark.parametrize(
-    ("status", "text", "told"),
-    [
-        (503, b"", "answered HTTP 503\n"),
-        (200, b"", "answered HTTP 200\n"),
-        (200, b"fail", "answered HTTP 200 fail\n"),
-        (404, b"Not Found", "answered HTTP 404 Not Found\n"),
-    ],
-)
 def test_every_other_answer_than_success_is_named_with_its_address(
-    sandbox: RunningSandbox, elsewhere: Elsewhere, status: int, text: bytes, told: str
+    sandbox: RunningSandbox, elsewhere: Elsewhere
 ) -> None:
-    elsewhere.answers(status, text)
-    with pytest.raises(PushRefusedError) as refused:
-        push_tickets(sandbox, elsewhere.url, str)
-    assert told in str(refused.value)
-    assert f"pushed to {elsewhere.url}/wxa/push/wxa_default/authorisation\n" in str(refused.value)
-    assert len(elsewhere.requests) == 1
+    for status, text, told in (
+        (503, b"", "503"),
+        (200, b"", "200"),
+        (200, b"fail", "200 fail"),
+        (404, b"no", "404 no"),
+    ):
+        elsewhere.answers(status, text)
+        with pytest.raises(PushRefusedError) as refused:
+            push_tickets(sandbox, elsewhere.url, str)
+        assert f"answered HTTP {told}\n" in str(refused.value)
+        assert f"pushed to {elsewhere.url}/wxa/push/wxa_default/authorisation\n" in str(refused.value)
+        assert len(elsewhere.requests) == 1
 
 
 def test_an_answer_that_got_lost_is_asked_for_with_the_same_push_again(
@@ -81,10 +78,7 @@ def test_a_receiver_that_never_answers_is_given_up(sandbox: RunningSandbox) -> N
     assert [each.answer for each in sandbox.deliveries] == ["ConnectError"] * ATTEMPTS
 
 
-def test_the_address_is_the_one_under_which_the_plugin_is_mounted() -> None:
+def test_the_demo_knows_the_plugins_address_without_airflow_which_would_make_a_home() -> None:
     assert PUSH_PREFIX == plugin.PUSH_PREFIX
-
-
-def test_the_demo_itself_imports_no_airflow_which_would_make_a_home() -> None:
     run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
