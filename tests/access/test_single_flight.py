@@ -69,18 +69,15 @@ def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
     assert sandbox.journal.count(LIST) == 1
 
 
-def test_an_early_renewal_keeps_nobody_waiting(sandbox: RunningSandbox, recipe: Recipe) -> None:
+def test_an_early_renewal_keeps_nobody_waiting_and_whoever_has_to_wait_gets_the_token_as_soon_as_it_is_stored(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
     first = recipe.credentials().token(recipe.appid)
     recipe.ageing(300)
     assert recipe.store().take_lease(recipe.seen(), "somebody else", 30)
     assert recipe.credentials().token(recipe.appid) == first
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
-
-
-def test_whoever_waits_gets_the_token_as_soon_as_it_is_stored(sandbox: RunningSandbox, recipe: Recipe) -> None:
-    seen = recipe.expired().seen()
-    assert recipe.store().take_lease(seen, "somebody else", 30)
-    got: list[int] = []
+    seen, got = recipe.expired().seen(), list[int]()
     waiting = threading.Thread(target=lambda: got.append(recipe.call()))
     waiting.start()
     waiting.join(0.2)

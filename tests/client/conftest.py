@@ -133,16 +133,16 @@ class Elsewhere:
     """
 
     url: str
+    server: ThreadingHTTPServer
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"errcode":0,"errmsg":"ok"}'
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
-    tls: ssl.SSLContext | None = None
 
     def behind(self, tls: ssl.SSLContext) -> None:
         """Speak TLS from now on, under the name ``localhost``."""
-        self.tls = tls
+        self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.url = self.url.replace("http://127.0.0.1", "https://localhost")
 
     def answers(self, status: int, body: bytes, **headers: str) -> None:
@@ -176,18 +176,11 @@ def elsewhere() -> Iterator[Elsewhere]:
             """Keep quiet."""
 
     class Server(ThreadingHTTPServer):
-        def finish_request(self, request: Any, client_address: Any) -> None:
-            if told.tls is not None:
-                with told.tls.wrap_socket(request, server_side=True) as encrypted:
-                    super().finish_request(encrypted, client_address)
-            else:
-                super().finish_request(request, client_address)
-
         def handle_error(self, *_args: object) -> None:
             """Let a client go that has read enough."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        told = Elsewhere(f"http://127.0.0.1:{server.server_port}")
+        told = Elsewhere(f"http://127.0.0.1:{server.server_port}", server)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield told

@@ -192,15 +192,14 @@ def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
         (approved(Approved("approve", APPID, {})), "nothing sent"),
     ],
 )
-def test_where_nobody_keeps_a_ledger_what_needs_a_budget_or_an_approval_stops(step: Step[Any], said: str) -> None:
+def test_where_nobody_keeps_a_ledger_nothing_is_known_and_what_needs_a_budget_or_an_approval_stops(
+    step: Step[Any], said: str
+) -> None:
     with pytest.raises(WxaStateError, match=f"{said}: no ledger is kept here") as refused:
         Carrier().carry(Deliverer("https://h", None).step(step))
     assert refused.value.appid == APPID
-
-
-def test_where_nobody_keeps_a_ledger_nothing_is_known_and_nobody_is_asked() -> None:
-    for step, known in ((asking(), NOTHING_ACCEPTED), (approved(None), None)):
-        assert Carrier().carry(Deliverer("https://h", None).step(step)) == known
+    for needless, known in ((asking(), NOTHING_ACCEPTED), (approved(None), None)):
+        assert Carrier().carry(Deliverer("https://h", None).step(needless)) == known
 
 
 def test_a_write_that_could_not_be_noted_was_none() -> None:

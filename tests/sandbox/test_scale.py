@@ -18,18 +18,11 @@ MANY = 1000
 FIRST = f"wx{1:016x}"
 
 
-def fleet_of(size: int) -> Sandbox:
-    return Sandbox.of(seeded_fleet(size).world)
-
-
 @pytest.fixture(scope="module")
-def large() -> Sandbox:
-    return fleet_of(MANY)
-
-
-@pytest.fixture(scope="module")
-def small() -> Sandbox:
-    return fleet_of(MANY // 100)
+def sizes() -> tuple[Sandbox, Sandbox]:
+    """Return a large world, and one of a hundredth of its size."""
+    large, small = (Sandbox.of(seeded_fleet(size).world) for size in (MANY, MANY // 100))
+    return large, small
 
 
 def post(sandbox: Sandbox, path: str, token: str, **body: object) -> Any:
@@ -57,7 +50,8 @@ def calls(sandbox: Sandbox, path: str, token: str, **body: object) -> float:
     return seconds(lambda: [post(sandbox, path, token, **body) for _ in range(100)], 5)
 
 
-def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(large: Sandbox, small: Sandbox) -> None:
+def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(sizes: tuple[Sandbox, Sandbox]) -> None:
+    large, small = sizes
     body = {"ext_json": json.dumps({"ext": {"text": "x" * 300}}), "user_version": "1.4.0", "user_desc": "checkout"}
     token = f"sandbox-token-{FIRST}"
     assert calls(large, "/wxa/commit", token, **body) < 3 * calls(small, "/wxa/commit", token, **body)
@@ -67,7 +61,9 @@ def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(l
     assert calls(large, path, token, **body) < 3 * calls(small, path, token, **body)
 
 
-def test_seeding_and_resetting_grow_with_the_world_and_no_faster(large: Sandbox, small: Sandbox) -> None:
+def test_seeding_and_resetting_grow_with_the_world_and_no_faster(sizes: tuple[Sandbox, Sandbox]) -> None:
+    large, small = sizes
+
     def over_again(sandbox: Sandbox, times: int) -> float:
         return seconds(lambda: Sandbox.of(World.from_json(sandbox.seed)).reset(), times)
 

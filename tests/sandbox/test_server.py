@@ -145,23 +145,18 @@ def test_people_authorise_withdraw_upload_drafts_and_let_time_pass_over_http(
     assert (added.json()["errcode"], [each.user_version for each in platform.templates]) == (0, ["2.0.0"])
 
 
-def test_start_and_stop_are_quiet(
+def test_sandboxes_start_side_by_side_and_stop_quietly_and_a_port_in_use_is_an_os_error(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], wxa_world: World
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with serve(wxa_world) as running:
+    with serve(wxa_world) as running, serve(World(), host="::1") as other:
         assert httpx.get(f"{running.url}/wxa/queryquota", params={"access_token": MERCHANT_TOKEN}).is_success
-    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
-    assert capfd.readouterr() == ("", "")
-
-
-def test_two_sandboxes_run_side_by_side_and_a_port_in_use_is_an_os_error(wxa_sandbox: RunningSandbox) -> None:
-    with serve(World(), host="::1") as other:
         assert other.url.startswith("http://[::1]:")
         assert httpx.get(f"{other.url}/_sandbox/journal").json() == []
-    port = int(wxa_sandbox.url.rpartition(":")[2])
-    with pytest.raises(OSError, match="in use"), serve(World(), port=port):
-        pass
+        with pytest.raises(OSError, match="in use"), serve(World(), port=int(running.url.rpartition(":")[2])):
+            pass
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")

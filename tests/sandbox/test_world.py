@@ -58,11 +58,15 @@ def test_json_that_is_no_world_is_refused_by_name(data: Any, text: str) -> None:
         World.from_json(data)
 
 
-def test_unknown_appids_are_key_errors(wxa_world: World) -> None:
+def test_unknown_appids_are_key_errors_and_a_mini_program_that_took_anothers_place_is_found(wxa_world: World) -> None:
     world = wxa_world
     for act in (world.mini_program, world.platform, world.authorise, world.withdraw, world.new_ticket):
         with pytest.raises(KeyError, match="wx9"):
             act("wx9")
+    successor = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, nick_name="next")
+    assert world.mini_program(APPID).nick_name == ""
+    world.mini_programs = [MiniProgram(appid="wx9", component_appid=COMPONENT_APPID), successor]
+    assert world.mini_program(APPID) is successor
 
 
 def test_an_account_without_a_token_is_reached_by_none_and_a_month_starts_with_its_whole_quota() -> None:
@@ -86,13 +90,6 @@ def test_another_state_keeps_every_secret_it_came_without_and_a_reset_forgets_wh
     wechat.sandbox.reset()
     assert [wechat.quota_errcode(token) for token in (issued, newer)] == [0, 40001]
     assert wechat.world.seconds_ahead == 0
-
-
-def test_a_mini_program_that_took_anothers_place_is_found(wechat: Wechat) -> None:
-    assert wechat.world.mini_program(APPID).nick_name == ""
-    successor = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, nick_name="next")
-    wechat.world.mini_programs = [MiniProgram(appid="wx9", component_appid=COMPONENT_APPID), successor]
-    assert wechat.world.mini_program(APPID) is successor
 
 
 SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
