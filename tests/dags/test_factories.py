@@ -69,9 +69,7 @@ def skipped_by(dag: DAG) -> dict[str, str]:
 
 
 @all_factories
-def test_stages_that_are_skipped_beforehand_exist_and_hide_no_failure_and_nothing_overtakes_what_they_stood_behind(
-    factory: Callable[..., DAG],
-) -> None:
+def test_stages_skipped_beforehand_hide_no_failure_and_nothing_overtakes_them(factory: Callable[..., DAG]) -> None:
     dag = factory()
     skipped = skipped_by(dag)
     assert set(skipped) <= set(dag.task_ids)

@@ -144,9 +144,7 @@ def test_an_older_approved_sheet_under_the_same_names_is_not_published(shop: Sho
 
 
 @pytest.mark.parametrize("polls", [0, 9])
-def test_a_submission_that_is_cleared_adopts_its_own_sheet_in_audit_or_approved(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, polls: int
-) -> None:
+def test_a_cleared_submission_adopts_its_own_sheet(shop: Shop, monkeypatch: pytest.MonkeyPatch, polls: int) -> None:
     if not polls:  # the ledger knows what this run submitted
         in_a_run = TaskRef(dag_id="own_uploads", run_id="cleared", task_id="t")
         monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda *_: in_a_run)

@@ -164,9 +164,7 @@ def test_wechat_is_sent_what_was_shown_or_nothing(shop: Shop, asking: Asking, ch
 
 
 @pytest.mark.parametrize("asking", DAGS, indirect=True)
-def test_a_rejection_is_no_failure_and_writes_nothing_and_neither_does_a_mark_of_success(
-    shop: Shop, asking: Asking
-) -> None:
+def test_a_rejection_is_no_failure_and_writes_nothing_like_a_mark_of_success(shop: Shop, asking: Asking) -> None:
     dag, conf = asking.factory(), asking.conf | {"approval": True}
     run = succeeded(run_dag(dag, answers="Reject", **conf))
     behind = [run.states[each] for each in dag.get_task(asking.writer).downstream_task_ids]

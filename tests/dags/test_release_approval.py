@@ -54,9 +54,7 @@ def refused(run: Stepwise, shop: Shop, task_id: str = "release") -> str:
     return failure(run, task_id)
 
 
-def test_a_rejection_releases_nothing_whatever_the_xcoms_say_and_outcome_and_ledger_say_who_and_when(
-    shop: Shop,
-) -> None:
+def test_a_rejection_releases_nothing_whatever_xcoms_say_and_outcome_and_ledger_say_by_whom(shop: Shop) -> None:
     run = answered("Reject")
     (entry,) = decisions(run)
     assert (entry.appid, entry.task.triggered_by, entry.task.task_id) == (APPID, "lin", "approve_release")
@@ -120,9 +118,7 @@ def test_a_forged_xcom_and_a_mark_release_nothing_and_the_ledger_names_the_attem
     assert (attempt.task.task_id, attempt.result, attempt.after["outcome"]) == ("release", "refused", "stopped")
 
 
-def test_a_cleared_question_is_asked_again_while_its_facts_are_the_same_and_fails_at_once_when_they_are_not(
-    shop: Shop,
-) -> None:
+def test_a_cleared_question_is_asked_again_and_fails_at_once_when_its_facts_have_changed(shop: Shop) -> None:
     run = answered("Reject")
     shown = run.question
     run.clear("approve_release")
@@ -200,9 +196,7 @@ FORGED_89020 = DomainOutcome("platform_list_empty", APPID, "add", 89020).to_json
 
 
 @pytest.mark.usefixtures("airflow_database")
-def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is_not_empty(
-    airflow: Browser, shop: Shop
-) -> None:
+def test_no_role_releases_unapproved_or_writes_a_platform_list_that_holds_hosts(airflow: Browser, shop: Shop) -> None:
     hosts = {"platform_domains": ["m.example.com", "new.example.com"]}
     run = Scheduled({"approval": True, "approvers": ["wu"], **REGISTER, **hosts}, triggered_by="op")
     refused = list[set[str]]()

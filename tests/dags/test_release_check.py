@@ -21,13 +21,6 @@ from tests.airflow_session import run_dag
 from tests.dags.worlds import ORIGIN, REGISTER, Shop, failure, missing
 
 
-@pytest.fixture
-def without_platform(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """Leave the platform's token out of the Connection."""
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", shop.connection(component_access_token=None))
-    return shop
-
-
 def problems(shop: Shop, **params: Any) -> list[str]:
     """Return the lines of the refusal's English half that each name one problem; nothing was sent, once."""
     run = shop.walk(**params)
@@ -57,21 +50,21 @@ def test_nine_problems_of_params_and_connections_are_reported_at_once_and_nothin
     assert [words for words in named if not any(words in line for line in found)] == []
 
 
-def test_each_token_that_a_connection_lacks_is_a_problem_of_the_run(without_platform: Shop) -> None:
-    merchants, platforms = problems(without_platform, appid="wx00000000000000ff", **REGISTER)
+def test_each_token_that_a_connection_lacks_is_a_problem_of_the_run(shop: Shop) -> None:
+    shop.connect(component_access_token=None)
+    merchants, platforms = problems(shop, appid="wx00000000000000ff", **REGISTER)
     assert "authorizer_access_tokens['wx00000000000000ff'] is missing" in merchants
     assert "component_access_token is missing" in platforms
 
 
-def test_the_platform_connection_may_be_another_one(without_platform: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_PLATFORM", without_platform.connection(authorizer_access_tokens=None))
-    without_platform.release(**REGISTER, platform_conn_id="platform")
-    assert {entry.appid for entry in without_platform.journal} == {APPID}
+def test_the_platform_connection_may_be_another_one(shop: Shop) -> None:
+    shop.connect(component_access_token=None)
+    shop.connect("platform", authorizer_access_tokens=None)
+    shop.release(**REGISTER, platform_conn_id="platform")
+    assert {entry.appid for entry in shop.journal} == {APPID}
 
 
-def test_a_store_that_cannot_be_is_said_before_the_first_call_also_with_fixed_tokens(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_cannot_be_is_said_before_the_first_call(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert problems(shop) == ["this is a Kubernetes pod: its files end with it, and no other pod sees them"]
 

@@ -117,9 +117,7 @@ def triggered(form: Any, conf: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def test_a_file_builds_one_dag_without_any_connection_and_two_lines_of_ones_own_may_build_several(
-    tmp_path: Path,
-) -> None:
+def test_a_file_builds_one_dag_without_any_connection_and_lines_of_ones_own_may_build_several(tmp_path: Path) -> None:
     lines = "from airflow_wxa.dags.wxa_release import release_dag\ndag = release_dag()\n"
     (tmp_path / "shop.py").write_text(lines + 'second = release_dag("shop", tags=["shop"])\n', "utf-8")
     shipped, own = (DagBag(dag_folder=each) for each in (DAGS / "wxa_release.py", tmp_path))
@@ -176,9 +174,7 @@ GIVEN = [(name, value) for changes in CHANGES for name, value in changes.items()
 
 
 @each_row("name, value", [(name, value) for name, value in GIVEN if str(value) != "nan"])  # which is no JSON
-def test_the_trigger_refuses_what_the_schema_of_a_field_does_and_passes_all_else_as_it_is(
-    form: Any, name: str, value: object
-) -> None:
+def test_the_trigger_refuses_what_a_schema_does_and_passes_the_rest(form: Any, name: str, value: object) -> None:
     if Draft202012Validator(FIELDS[name].schema).is_valid(value):
         assert triggered(form, REQUIRED | {name: value})[name] == value
     else:
@@ -200,9 +196,7 @@ print(json.dumps(written))
 """
 
 
-def test_each_parse_serialises_alike_and_a_fresh_interpreter_walks_without_a_metadata_database(
-    release_dag: DAG, tmp_path: Path
-) -> None:
+def test_each_parse_serialises_alike_and_a_walk_needs_no_metadata_database(release_dag: DAG, tmp_path: Path) -> None:
     kept = serialised(release_dag)
     assert serialised(load_release_dag()) == kept  # so that no parse makes a new version
     shown = subprocess.run(
@@ -228,9 +222,7 @@ AUDIT_FORM = {
 }
 
 
-def test_params_reach_wechat_with_the_types_they_had_and_the_ledger_keeps_nothing_of_the_audit_form(
-    shop: Shop,
-) -> None:
+def test_params_reach_wechat_with_their_types_and_the_ledger_keeps_nothing_of_the_audit_form(shop: Shop) -> None:
     shop.account.categories = [{**CATEGORY, "third_class": "", "third_id": 0}]
     ext = {"number": 7, "text": "07", "flag": True, "list": ["1.10"], "none": None}
     run = shop.release(
@@ -307,10 +299,8 @@ def test_a_task_that_an_errcode_stopped_links_to_what_to_do(shop: Shop, monkeypa
     assert shown["WxaTrialQrcodeLink"].startswith(f"{BASE}/wxa/trial/{APPID}?dag_id=wxa_release&run_id=")
 
 
-def test_a_release_links_to_its_mini_program_only_notes_its_connection_and_tells_its_asset(
-    shop: Shop, events: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
+def test_a_release_links_notes_its_connection_and_tells_its_asset(shop: Shop, events: list[tuple[str, Any]]) -> None:
+    shop.connect("other")
     run = shop.release(wxa_conn_id="other")
     shown = run.links["commit_code"]
     assert (shown["WxaErrcodeLink"], shown["WxaMiniProgramLink"]) == ("", f"/wxa/board/mini-program/{APPID}")
@@ -363,9 +353,7 @@ def test_a_version_that_wechat_leaves_out_is_the_one_that_was_released() -> None
 ANSWERS = {"normalised_origins", "normalised_hosts"}
 
 
-def test_a_task_parses_a_domain_at_most_three_times_and_checks_the_whole_form_once(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_task_parses_a_domain_thrice_at_most_and_its_form_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed, checked, under_way = Counter[str](), Counter[str](), [""]
     render, read_host, check = RuntimeTaskInstance.render_templates, webview_domain._read_host, code.version_problems
 

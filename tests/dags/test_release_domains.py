@@ -85,9 +85,7 @@ def test_what_publishes_nothing_says_it_and_stops_nowhere(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("late", [[], ["https://late.merchant.example"]])
-def test_the_question_begins_with_what_goes_offline_and_its_answer_is_about_no_other_domain(
-    shop: Shop, late: list[str]
-) -> None:
+def test_the_question_begins_with_what_goes_offline_and_is_about_no_other_domain(shop: Shop, late: list[str]) -> None:
     run = Stepwise({"approval": True})
     assert run.go_on() == "running", run.errors
     assert run.question.splitlines()[0] == f"**goes offline: `{H5}`**"
@@ -109,9 +107,9 @@ PATH = "/wxa/setwebviewdomain_directly"
 
 
 @pytest.fixture
-def unlisted(wxa_default: RunningSandbox) -> Shop:
+def unlisted(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """Let the platform's list be empty."""
-    shop = Shop(wxa_default)
+    shop = Shop(wxa_default, monkeypatch)
     empty_list(shop)
     return shop
 

@@ -14,7 +14,7 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.world import World
 from airflow_wxa.testing import Walk
-from tests.airflow_session import calls, connection, register_dag, run_dag, whole_run
+from tests.airflow_session import calls, register_dag, run_dag, whole_run
 from tests.dags.mapped_release import release_listed_shops, release_shops
 from tests.dags.worlds import ORIGIN, REGISTER, Shop, letters, succeeded
 
@@ -45,15 +45,15 @@ def wxa_world() -> World:
 
 
 @pytest.fixture(autouse=True)
-def wechat(wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+def wechat(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
     """Hold the tokens of both platforms' merchants in one Connection, and keep a ledger for each test.
 
     What an earlier one was allowed to take offline counts for the same version.
     """
-    tokens = {each.appid: each.fixed_token for each in wxa_default.world.mini_programs}
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, authorizer_access_tokens=tokens))
+    tokens = {each.appid: each.fixed_token for each in shop.wechat.world.mini_programs}
+    shop.connect(authorizer_access_tokens=tokens)
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'ledger.db'}")
-    return wxa_default
+    return shop.wechat
 
 
 def mapped(shops: list[str] = SHOPS, **given: Any) -> DAG:
@@ -108,9 +108,7 @@ def test_a_rejection_holds_one_merchant_back_by_the_ledger(wechat: RunningSandbo
     assert [(row.task.map_index, row.after and row.after["outcome"]) for row in decided][:1] == [(1, "rejected")]
 
 
-def test_a_mark_of_the_approval_releases_nobody_and_one_of_the_domains_lets_no_code_follow(
-    wechat: RunningSandbox,
-) -> None:
+def test_a_mark_of_the_approval_releases_nobody_and_of_the_domains_lets_no_code_follow(wechat: RunningSandbox) -> None:
     run = run_dag(mapped([CONFIGURED, EMPTY, REJECTED]), mark_success="release_group.approve_release")
     assert ends(run, "release") == "F-U"
     assert "nobody has approved it" in str(run.errors["release_group.release"])
@@ -151,9 +149,9 @@ def test_code_follows_only_where_the_domains_were_answered_well(
     ids=["nobody says yes", "allowed", "a person is asked"],
 )
 def test_what_would_go_offline_stops_before_the_commit_unless_somebody_says_yes(
-    wechat: RunningSandbox, given: dict[str, Any], said: list[str] | None
+    shop: Shop, wechat: RunningSandbox, given: dict[str, Any], said: list[str] | None
 ) -> None:
-    Shop(wechat).put_online("1.0.0", OWN)
+    shop.put_online("1.0.0", OWN)
     run = run_dag(mapped([CONFIGURED, UNCHANGED], **given), answers="Approve")
     assert ends(run, "commit_code") == ("U" if said is None else "S") + "S"
     assert (CONFIGURED in committed(wechat)) is (said is not None)

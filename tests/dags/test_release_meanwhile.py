@@ -179,7 +179,7 @@ def test_a_list_edited_behind_the_guards_back_fails_the_proof_with_the_domain_na
         shop.wechat.journal = Watched("/wxa/get_latest_auditstatus", lambda: shop.list_hosts("example.org"))
         words += ["wanted business domains are not effective", "these domains need a new version"]
     else:
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", shop.connection(component_access_token=None))
+        shop.connect(component_access_token=None)
         run.go_on(until="release")
         shop.list_hosts("example.org")
     assert run.go_on() == "failed"

@@ -141,9 +141,7 @@ def test_a_worker_without_keys_releases(shop: Shop, server: Server) -> None:
         connection.execute(text("SELECT * FROM wxa_credential"))
 
 
-def test_what_changes_the_platform_is_refused_before_anything_is_sent(
-    shop: Shop, server: Server, wechat: RunningSandbox
-) -> None:
+def test_what_changes_the_platform_is_refused_before_a_call(shop: Shop, server: Server, wechat: RunningSandbox) -> None:
     assert "nothing that changes the platform" in failure(shop.walk(**REGISTER), "check_release")
     assert [entry.path for entry in wechat.journal if entry.path.startswith("/wxa/")] == []
 

@@ -56,10 +56,8 @@ def test_hosts_are_registered_when_the_platform_list_is_empty(shop: Shop) -> Non
         ({"webviewdomain": [ORIGIN], "platform_conn_id": "wxa_merchants"}, "Connection 'wxa_merchants': "),
     ],
 )
-def test_register_is_refused_before_the_first_call_where_a_release_refuses_it(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], said: str
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_MERCHANTS", shop.connection(component_access_token=None))
+def test_register_is_refused_where_a_release_refuses_it(shop: Shop, params: dict[str, Any], said: str) -> None:
+    shop.connect("wxa_merchants", component_access_token=None)
     run = configured(**REGISTER, **params)
     assert said in failure(run, "configure_domains")
     assert (run.tries["configure_domains"], shop.journal) == (1, [])
@@ -100,9 +98,7 @@ def test_a_question_begins_with_the_mini_programs_whose_domains_go_offline(shop:
     assert [by_action.pop("set").startswith(lost), "Goes offline" in "".join(by_action.values())] == [True, False]
 
 
-def test_a_mark_of_success_approves_no_change_of_a_list_that_wechat_does_not_tell(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mark_approves_no_change_of_a_list_that_is_not_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsaid(*_: object) -> Any:
         yield from ()
         return PlatformList(None, None)
@@ -174,9 +170,7 @@ def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(shop: Shop) -> 
     assert [row["appid"] for row in every.xcoms["compare_domains"]] == [APPID]
 
 
-def test_a_rerun_manifest_beside_the_logs_is_for_its_owner_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rerun_manifest_is_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     monkeypatch.setattr(fleet_files, "rerun_manifest", lambda *_: "apps: []")
     monkeypatch.setattr(fleet_files, "outcomes_csv", lambda *_: ["appid\n"])
@@ -253,9 +247,7 @@ def test_a_lost_domain_is_named(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"on_lost_domains": "release"}, {"choice": "Approve"}])
-def test_what_may_go_offline_stops_it_before_anything_is_sent_unless_somebody_said_yes(
-    shop: Shop, moves: Moves, how: dict[str, Any]
-) -> None:
+def test_what_may_go_offline_stops_it_unless_somebody_agreed(shop: Shop, moves: Moves, how: dict[str, Any]) -> None:
     own = "https://h5.merchant.example"
     shop.account.mp_webviewdomain = shop.account.effective_webviewdomain = [own]
     run = rolled_back(**how)

@@ -74,9 +74,7 @@ def test_a_deferred_task_goes_on_times_out_or_fails_with_its_trigger() -> None:
 @pytest.mark.parametrize(
     ("answers", "chosen"), [({"ask": "Approve", "ask_again": "Reject"}, ["Approve", "Reject"]), ({}, [])]
 )
-def test_questions_are_kept_and_answered_by_task_or_their_time_runs_out(
-    answers: dict[str, str], chosen: list[str]
-) -> None:
+def test_questions_are_answered_by_task_or_their_time_runs_out(answers: dict[str, str], chosen: list[str]) -> None:
     with DAG("walk_asks", schedule=None) as dag:
         ask = ApprovalOperator(task_id="ask", subject="Now?", body="**so**", response_timeout=timedelta(hours=1))
         ApprovalOperator(task_id="ask_again", subject="Really?") << ask

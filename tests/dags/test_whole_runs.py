@@ -127,8 +127,8 @@ def test_mapped_tasks_and_groups_end_as_they_do_in_a_run(shop: Shop) -> None:
     assert walked.xcoms["summed"] == 8
 
 
-def test_the_plain_operator_maps_over_mini_programs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", shop.connection(timeout=5))
+def test_the_plain_operator_maps_over_mini_programs(shop: Shop) -> None:
+    shop.connect(timeout=5)
     adds: list[dict[str, Any]] = [
         {"action": "add", "webviewdomain": ["https://a.example.com"]},
         {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},

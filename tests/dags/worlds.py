@@ -26,6 +26,7 @@ class Shop:
     """The Mini Program of ``wxa_world`` at an emulated WeChat, behind the Connection ``wxa_default``."""
 
     wechat: RunningSandbox
+    _monkeypatch: pytest.MonkeyPatch
 
     def walk(self, **params: Any) -> Walk:
         """Release by :data:`PLAIN`, unless the test says otherwise."""
@@ -80,17 +81,17 @@ class Shop:
             for each in (2, 1, 0)
         ]
 
-    def connection(self, **changes: Any) -> str:
-        """Return a Connection to this WeChat, see :func:`tests.airflow_session.connection`."""
-        return connection(self.wechat.url, **changes)
+    def connect(self, conn_id: str = "wxa_default", **changes: Any) -> None:
+        """Put this WeChat behind a Connection, see :func:`tests.airflow_session.connection`."""
+        self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(self.wechat.url, **changes))
 
 
 Arrange = Callable[[Shop], object]
 
 
 @pytest.fixture
-def shop(wxa_default: RunningSandbox) -> Shop:
-    return Shop(wxa_default)
+def shop(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    return Shop(wxa_default, monkeypatch)
 
 
 def nothing(shop: Shop) -> None:
