@@ -74,7 +74,7 @@ def test_stages_skipped_beforehand_hide_no_failure_and_nothing_overtakes_them(fa
     skipped = skipped_by(dag)
     assert set(skipped) <= set(dag.task_ids)
     is_optional = {task.task_id for task in dag.tasks if isinstance(getattr(task, "_pre_execute_hook", None), OnlyWhen)}
-    assert is_optional <= set(skipped)
+    assert is_optional == set(skipped) - {"release", "verify_release"}  # also where a person clears one
     for stage, by in skipped.items():
         before = dag.get_task(stage).get_flat_relative_ids(upstream=True)
         assert by in before

@@ -26,6 +26,10 @@ def context(**params: Any) -> Context:
 def test_the_form_has_every_field_in_order_and_is_new_each_time() -> None:
     once, again = release_params(), release_params()
     assert list(once) == list(FIELDS)
+    assert {once[name].schema.get("section") for name in ("appid", "release")} == {None}
+    assert (
+        len({once[name].schema["section"] for name in ("domain_mode", "ext_json", "check_account", "approvers")}) == 4
+    )
     once["webviewdomain"].value.append("https://m.example.com")
     assert again["webviewdomain"].resolve() == []
     assert FIELDS["webviewdomain"].default == []
