@@ -26,6 +26,11 @@ REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/wxa/setwebviewdomain", {"action": "get"}),
 )
 OK = {"errcode": 0, "errmsg": "ok"}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "/cgi-bin/component/api_component_token": {"component_access_token": "platform-token", "expires_in": 7200},
+    "/wxa/getversioninfo": OK | {"exp_info": {"exp_time": 1, "exp_version": "1.3.0", "exp_desc": "before"}},
+    "/wxa/get_latest_auditstatus": {"errcode": 85058, "errmsg": "no valid auditid"},
+}
 
 
 class Server:
@@ -52,12 +57,6 @@ class Server:
                 "expires_in": 7200,
                 "authorizer_refresh_token": f"refreshtoken@@@{appid}",
             }
-        if path == "/cgi-bin/component/api_component_token":
-            return {"component_access_token": "platform-token", "expires_in": 7200}
-        if path == "/wxa/getversioninfo":
-            return OK | {"exp_info": {"exp_time": 1, "exp_version": "1.3.0", "exp_desc": "before"}}
-        if path == "/wxa/get_latest_auditstatus":
-            return {"errcode": 85058, "errmsg": "no valid auditid"}
         if path == "/counts":
             return {
                 "counts": {each: count for each, count in self.counts.items() if each != path},
@@ -66,7 +65,7 @@ class Server:
             }
         if path == "/reset":
             self.domains, self.counts, self.content_bytes, self.most_under_way = {}, {}, 0, 0
-        return OK
+        return ANSWERS.get(path, OK)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

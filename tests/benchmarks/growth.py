@@ -18,25 +18,18 @@ NAMES = {
 
 def drawn(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw seconds by size, both on logarithmic axes."""
-    points = {
-        way: [
-            (count, statistics.median(row["seconds"] for row in rows if (row["way"], row["count"]) == (way, count)))
-            for count in sorted({row["count"] for row in rows if row["way"] == way})
-        ]
-        for way in COLOURS
-        if any(row["way"] == way for row in rows)
-    }
+    taken: dict[str, dict[int, list[float]]] = {way: {} for way in COLOURS}
+    for row in sorted(rows, key=lambda each: each["count"]):
+        taken[row["way"]].setdefault(row["count"], []).append(row["seconds"])
+    medians = {way: [(count, statistics.median(some)) for count, some in line.items()] for way, line in taken.items()}
+    points = {way: line for way, line in medians.items() if line}
     counts = [count for line in points.values() for count, _ in line]
     seconds = [each for line in points.values() for _, each in line]
     x = _scale(min(counts), max(counts), LEFT, WIDTH - 20)
     low, high = 10 ** math.floor(math.log10(min(seconds))), 10 ** math.ceil(math.log10(max(seconds)))
     y = _scale(low, high, HEIGHT - BOTTOM, 20)
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-            'font-size="12">'
-        )
-    ]
+    font = 'font-family="sans-serif" font-size="12"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {font}>']
     parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>')
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         at = y(10**power)

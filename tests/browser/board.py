@@ -22,45 +22,40 @@ def fill(url: str) -> None:
     """Put Mini Programs at every place into the store, one fleet among them."""
     _fleet(Fleets(url))  # first: what came last stands above
     ledger = Ledger(url)
-    stopped = {
-        "outcome": "stopped",
-        "errcode": 89021,
-        "what": "setwebviewdomain refused: webview domain not on platform",
-        "next_step": "",
-    }
+    refusal = "setwebviewdomain refused: webview domain not on platform"
+    stopped = {"outcome": "stopped", "errcode": 89021, "what": refusal, "next_step": ""}
     _domains(ledger, STUCK, ["https://shop.example.org"], stopped, errcode=89021)
-    _came_to(
-        ledger, IN_AUDIT, "submit_audit", outcome="submitted", user_version="2.0.0", auditid="4711", name="Tea 茶馆"
-    )
+    submitted = {"outcome": "submitted", "user_version": "2.0.0", "auditid": "4711", "name": "Tea 茶馆"}
+    settle(ledger, _task(IN_AUDIT, "submit_audit"), IN_AUDIT, "submit_audit", submitted)
     reason = "1: the pages do not match the chosen category\n2: 服务类目与页面不符"
-    _came_to(ledger, REJECTED, "get_auditstatus", outcome="rejected", auditid="4712", reason=reason)
+    rejected = {"outcome": "rejected", "auditid": "4712", "reason": reason}
+    settle(ledger, _task(REJECTED, "get_auditstatus"), REJECTED, "get_auditstatus", rejected)
     known = ["https://a.example.com", "https://m.example.com"]
     _domains(ledger, APPROVED, known[1:], {"outcome": "configured", "before": known[:1], "after": known})
     decision = {"outcome": "approved", "by": "wang", "at": "2026-11-20T03:04:05+00:00", "why": "tested on two phones"}
     ledger.decided(PLATFORM, APPROVED, _task(APPROVED, "approve_release"), decision)
-    online: dict[str, Any] = {"release_version": "1.4.0", "release_time": 1_790_000_000, "effective": known[1:]}
-    _came_to(ledger, APPROVED, "release", outcome="released", **online)
+    online = {"release_version": "1.4.0", "release_time": 1_790_000_000, "effective": known[1:]}
+    settle(ledger, _task(APPROVED, "release"), APPROVED, "release", {"outcome": "released", **online})
+
+
+def settle(ledger: Ledger, task: TaskRef, appid: str, endpoint: str, said: dict[str, Any]) -> None:
+    ledger.settle(PLATFORM, task, [Result(appid, endpoint, {"appid": appid, **said})])
 
 
 def _task(appid: str, task_id: str) -> TaskRef:
     return TaskRef(dag_id="wxa_release", run_id=f"release of {appid}", task_id=task_id, triggered_by="li")
 
 
-def _came_to(ledger: Ledger, appid: str, endpoint: str, task_id: str = "", **said: Any) -> None:
-    ledger.settle(PLATFORM, _task(appid, task_id or endpoint), [Result(appid, endpoint, {"appid": appid, **said})])
-
-
 def _domains(ledger: Ledger, appid: str, wanted: list[str], said: dict[str, Any], errcode: int = 0) -> None:
-    call = setwebviewdomain(appid, "add", [WebviewDomain.parse(each) for each in wanted])
-    (noted,) = ledger.intend(PLATFORM, [call], _task(appid, "configure_domains"))
+    call, task = setwebviewdomain(appid, "add", map(WebviewDomain.parse, wanted)), _task(appid, "configure_domains")
+    (noted,) = ledger.intend(PLATFORM, [call], task)
     refused = WxaApiError("refused", errcode=errcode, errmsg="webview domain not on platform", rid="6620f0a1")
     ledger.answered({noted: refused if errcode else 0})
-    _came_to(ledger, appid, "setwebviewdomain", "configure_domains", **said)
+    settle(ledger, task, appid, "setwebviewdomain", said)
 
 
 def _fleet(fleets: Fleets) -> None:
-    sizes = {"canary": 5, "early": 15, "rest": 40}
-    waves = [wave for wave, size in sizes.items() for _ in range(size)]
+    waves = ["canary"] * 5 + ["early"] * 15 + ["rest"] * 40
     apps = [NewApp(f"wx{number:016x}", wave, 0, {}) for number, wave in enumerate(waves, 0xE00)]
     fleets.load(FLEET, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
     blocked = {"outcome": "blocked", "errcode": 61007, "what": "the merchant has not granted it", "next_step": ""}

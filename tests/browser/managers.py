@@ -13,10 +13,9 @@ from sqlalchemy import update
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.store import Ledger, TaskRef
-from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.tables import ledger as table
 from tests.airflow_session import ROOT
-from tests.browser.board import PLATFORM, fill
+from tests.browser.board import PLATFORM, fill, settle
 
 if TYPE_CHECKING:
     from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
@@ -47,13 +46,13 @@ def fill_week(url: str) -> None:
     """Fill the store."""
     fill(url)
     ledger = Ledger(url)
+    drift = TaskRef("wxa_domain_drift", "daily", "compare_domains")
     for appid, name in NAMES.items():
-        ledger.know(PLATFORM, TaskRef("wxa_domain_drift", "daily", "compare_domains"), {appid: {"name": name}})
+        ledger.know(PLATFORM, drift, {appid: {"name": name}})
     task = TaskRef("wxa_release", LONG_RUN, "release", triggered_by="li")
     sheet = {"outcome": "submitted", "user_version": "1.4.0", "auditid": "9001", "quota": {"rest": 12, "limit": 30}}
     _sent(ledger, task, ONLINE, "submit_audit", sheet)
-    said = {"outcome": "approved", "auditid": "9001"}
-    ledger.settle(PLATFORM, task, [Result(ONLINE, "get_auditstatus", said)])
+    settle(ledger, task, ONLINE, "get_auditstatus", {"outcome": "approved", "auditid": "9001"})
     decided = {"outcome": "approved", "by": "zhao", "user_version": "1.4.0", "auditid": "9001"}
     ledger.decided(PLATFORM, ONLINE, task, decided)
     online = {"outcome": "released", "release_version": "1.4.0", "release_time": int(YESTERDAY.timestamp())}
@@ -67,17 +66,16 @@ def fill_week(url: str) -> None:
     ledger.decided(PLATFORM, WAITING, waiting, {"outcome": "asked", "user_version": "2.1.0", "auditid": "9002"})
     ledger.decided(PLATFORM, "", TaskRef("wxa_fleet_release", "autumn", "approve_plan"), {"outcome": "asked"})
     killed = {"outcome": "submitted", "user_version": "3.0.0", "auditid": "9003"}
-    ledger.settle(PLATFORM, TaskRef("wxa_release", "killed", "submit_audit"), [Result(KILLED, "submit_audit", killed)])
-    drift = {"outcome": "differs", "missing": ["https://pay.example.com"], "own": ["https://m.example.com"],
-             "effective": ["https://m.example.com"], "release_version": "1.3.0"}  # fmt: skip
-    ledger.know(PLATFORM, TaskRef("wxa_domain_drift", "daily", "compare_domains"), {DRIFTED: drift})
+    settle(ledger, TaskRef("wxa_release", "killed", "submit_audit"), KILLED, "submit_audit", killed)
+    differs = {"outcome": "differs", "missing": ["https://pay.example.com"], "release_version": "1.3.0"}
+    differs |= {"own": ["https://m.example.com"], "effective": ["https://m.example.com"]}
+    ledger.know(PLATFORM, drift, {DRIFTED: differs})
 
 
 def _sent(ledger: Ledger, task: TaskRef, appid: str, endpoint: str, said: dict[str, Any]) -> None:
-    call = Call.to(endpoint, appid) if endpoint == "release" else Call.to(endpoint, appid, {})
-    (noted,) = ledger.intend(PLATFORM, [call], task)
+    (noted,) = ledger.intend(PLATFORM, [Call.to(endpoint, appid)], task)
     ledger.answered({noted: 0}, {noted: said.get("auditid", "")})
-    ledger.settle(PLATFORM, task, [Result(appid, endpoint, {"appid": appid, **said})])
+    settle(ledger, task, appid, endpoint, said)
 
 
 def put_runs(airflow: ThrowawayAirflow) -> None:

@@ -27,13 +27,10 @@ def look(store: str) -> dict[str, int]:
     airflow_session._make_database()
     from airflow.api_fastapi.app import create_app  # noqa: PLC0415  (the environment comes first)
 
-    from airflow_wxa.store import Ledger, TaskRef  # noqa: PLC0415
-    from airflow_wxa.store.ledger import Result  # noqa: PLC0415
+    from tests.plugins.airflow_runs import settle  # noqa: PLC0415
     from tests.plugins.browser import Browser, login  # noqa: PLC0415
 
-    said = {"appid": APPID, "outcome": "stopped", "errcode": 89021, "what": "refused"}
-    task = TaskRef(dag_id="wxa_release", run_id="manual__1", task_id="release")
-    Ledger(store).settle("wx00000000000000c1", task, [Result(APPID, "release", said, resolves=False)])
+    settle(APPID, "manual__1", outcome="stopped", errcode=89021, what="refused")
     server = Browser(create_app(apps="core"))
     plugins = server.send("GET", "/team-a/api/v2/plugins", headers=login("admin")).json()["plugins"]
     (plugin,) = [each for each in plugins if each["name"] == "wxa"]

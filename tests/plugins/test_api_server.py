@@ -72,13 +72,11 @@ def test_pushes_need_no_login_and_everything_else_does(airflow: ThrowawayAirflow
     ticket = wxa_sandbox.push_ticket()
     assert (ticket.status_code, ticket.text) == (200, "success")
     assert ticket.headers["content-type"] == "text/plain; charset=utf-8"
+    # What becomes of pushes holds tests/plugins/test_sandbox_pushes.py.
     assert wxa_sandbox.push("authorized", APPID).text == "success"
     assert wxa_sandbox.push("weapp_audit_success", APPID).text == "success"
-
     store = Store(f"sqlite:///{airflow.home / 'wxa.db'}", [airflow.component_env()["AIRFLOW__CORE__FERNET_KEY"]])
     until(lambda: APPID in store.merchants(COMPONENT_APPID), "the authorisation")
-    assert store.merchants(COMPONENT_APPID)[APPID].state == "authorised"
-    assert [push.told["appid"] for push in store.pushes(COMPONENT_APPID, ["weapp_audit_success"])] == [APPID]
 
     with httpx.Client(trust_env=False) as stranger:
         for conn_id, content in (("wxa_default", b"<xml/>"), ("nobody", b"<xml/>"), ("wxa_default", b"<" * 5_000_000)):

@@ -53,10 +53,13 @@ def authorise(store: Store) -> None:
 # Taken ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_ticket_is_stored_before_success_is_answered_and_a_late_one_replaces_nothing(receiver: Receiver) -> None:
-    answer = receiver.event(ticket("newer"))
+def test_a_ticket_is_stored_before_success_is_answered_and_a_late_one_replaces_nothing(store: Store) -> None:
+    newer, older = Secret(ENCODING_AES_KEY[::-1]), Secret(ENCODING_AES_KEY)
+    changed = replace(KEYS, encoding_aes_key=newer, previous_encoding_aes_key=older)
+    receiver = receiver_on(store, replace(push_connection(), keys=changed))
+    answer = receiver.event(ticket("newer"), keys=changed)
     assert (answer.status_code, answer.text, receiver.ticket) == (200, "success", "newer")
-    assert receiver.event(ticket("older", at=NOW - 600)).text == "success"
+    assert receiver.event(ticket("older", at=NOW - 600)).text == "success"  # with the previous key
     assert receiver.ticket == "newer"
 
 
@@ -94,13 +97,6 @@ def test_what_is_not_for_us_is_answered_and_ignored(receiver: Receiver, path: st
     assert receiver.send(path, text).text == "success"
     assert receiver.ticket is None
     assert receiver.store.pushes(COMPONENT_APPID, ["weapp_audit_fail"]) == []
-
-
-def test_a_push_with_the_previous_key_is_taken(store: Store) -> None:
-    newer, older = Secret(ENCODING_AES_KEY[::-1]), Secret(ENCODING_AES_KEY)
-    changed = replace(KEYS, encoding_aes_key=newer, previous_encoding_aes_key=older)
-    receiver = receiver_on(store, replace(push_connection(), keys=changed))
-    assert receiver.event(ticket()).text == "success"
 
 
 # Refused ----------------------------------------------------------------------------------------------------------
@@ -202,20 +198,19 @@ def test_a_refusal_is_logged_by_its_reason_only(receiver: Receiver, caplog: pyte
     ]
 
 
-def test_a_look_up_that_failed_asks_for_the_push_again(store: Store) -> None:
-    def unavailable(_: str) -> None:
+def test_a_connection_that_is_not_listed_costs_neither_look_up_nor_body_and_one_look_up_that_fails_asks_again(
+    store: Store,
+) -> None:
+    def unavailable(wxa_conn_id: str) -> None:
+        asked.append(wxa_conn_id)
         raise WxaTransportError("the Connection 'wxa_default' could not be looked up")
 
-    receiver = receiver_on(store, read=unavailable)
-    assert receiver.event(ticket()).status_code == 503
-    assert receiver.refused == {("wxa_default", "connection look-up"): 1}
-
-
-def test_a_connection_that_is_not_listed_costs_neither_look_up_nor_body(store: Store) -> None:
     asked: list[str] = []
-    receiver = receiver_on(store, read=asked.append)
+    receiver = receiver_on(store, read=unavailable)
     assert receiver.request("POST", "/elsewhere/authorisation", stuck()).status_code == 403
     assert asked == []
+    assert receiver.event(ticket()).status_code == 503
+    assert receiver.refused == {("", "connection"): 1, ("wxa_default", "connection look-up"): 1}
 
 
 # The store is down, or too many come ------------------------------------------------------------------------------
