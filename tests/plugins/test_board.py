@@ -266,8 +266,8 @@ ROWS: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"outcome": "stopped", "errcode": 89021}, "platform_team", f'href="{BOARD_PREFIX}/errcode/89021"'),
     ({"outcome": "individual", "errcode": 89231}, "merchant", "个人"),
     ({"outcome": "platform_list_empty", "errcode": 89020}, "platform_team", "wxa_platform_domains"),
-    ({"outcome": "asked"}, "release_manager", "待批准"),
-    ({"outcome": "rejected", "auditid": "7"}, "release_manager", "审核"),
+    ({"outcome": "asked"}, "release_manager", "查看并决定"),
+    ({"outcome": "rejected", "auditid": "7"}, "release_manager", "审核员"),
     ({"outcome": "submitted"}, "wechat", "等待"),
     ({"outcome": "rolled_back", "user_version": "1.3.0", "release_time": 1_800_000_000}, "nobody", "已回退"),
 ]

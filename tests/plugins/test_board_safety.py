@@ -148,11 +148,17 @@ def test_a_picture_is_for_whoever_may_see_the_dag(
 ) -> None:
     assert (airflow.get(f"{PICTURE}/1", "").status_code, airflow.get(f"{PICTURE}/1", None).status_code) == (401, 403)
 
+    forbid("wxa_release", monkeypatch)
+    assert airflow.get(f"{PICTURE}/1").status_code == 404
+
+
+def forbid(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody see the runs of one DAG."""
+
     def is_authorized_dag(self: Any, *, details: Any = None, **_: Any) -> bool:
-        return details is None or details.id != "wxa_release"
+        return details is None or details.id != dag_id
 
     monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", is_authorized_dag)
-    assert airflow.get(f"{PICTURE}/1").status_code == 404
 
 
 @pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"", b"GIF89a", JPEG + bytes(MOST_BYTES), None])
@@ -198,6 +204,8 @@ def test_a_verification_file_is_downloaded_by_its_link_by_whoever_may_see_the_ru
     assert [airflow.get(path, role).status_code for role in ("", None)] == [401, 403]
     others = (path.replace("read_file", "other"), path.replace("monday", "tuesday"))
     assert [airflow.get(each).status_code for each in others] == [404, 404]
+    forbid(task.dag_id, monkeypatch)
+    assert airflow.get(path).status_code == 403
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team-a/")
     below = VerificationFileLink().get_link(SimpleNamespace(has_verification_file=True), ti_key=task)  # type: ignore[arg-type]
     assert below == f"https://airflow.example.com/team-a{link}"
