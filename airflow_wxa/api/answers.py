@@ -96,7 +96,7 @@ def understood(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str
     if kinds is None or value is None:
         return value
     for kind in [kinds] if isinstance(kinds, str) else kinds:
-        read = _READERS[kind](value, schema, clean)
+        read = _read_as(kind, value, schema, clean)
         if read is not None:
             return read
     return None
@@ -112,35 +112,17 @@ def integer_in(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _integer(value: Any, *_: Any) -> int | None:
-    return integer_in(value)
-
-
-def _string(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> str | None:
-    if isinstance(value, _Float):
-        value = value.text
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    return clean(value) if isinstance(value, str) and len(value) >= schema.get("minLength", 0) else None
-
-
-def _array(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> list[Any] | None:
-    if not isinstance(value, list):
-        return None
-    entries = (understood(entry, schema.get("items", {}), clean) for entry in value)
-    return [entry for entry in entries if entry is not None]
-
-
-def _object(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> dict[str, Any] | None:
-    if not isinstance(value, dict):
-        return None
-    said = fields_understood(value, schema, clean)
-    return said if said.keys() >= set(schema.get("required", ())) else None
-
-
-_READERS: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Callable[[str], str]], Any]]] = {
-    "integer": _integer,
-    "string": _string,
-    "array": _array,
-    "object": _object,
-}
+def _read_as(kind: str, value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> Any:
+    if kind == "integer":
+        return integer_in(value)
+    if kind == "string":
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = value.text if isinstance(value, _Float) else str(value)
+        return clean(value) if isinstance(value, str) and len(value) >= schema.get("minLength", 0) else None
+    if kind == "array" and isinstance(value, list):
+        entries = (understood(entry, schema.get("items", {}), clean) for entry in value)
+        return [entry for entry in entries if entry is not None]
+    if kind == "object" and isinstance(value, dict):
+        said = fields_understood(value, schema, clean)
+        return said if said.keys() >= set(schema.get("required", ())) else None
+    return None

@@ -9,7 +9,6 @@ from airflow_wxa.acts.act import JsonObject, Name
 from airflow_wxa.api import values
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.unlisted import unlisted_call, without_tokens
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaStateError
 from airflow_wxa.hooks.recorder import current_task
@@ -19,6 +18,7 @@ from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
 from airflow_wxa.operators.declared import Declared
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Approved, Step, approved, changes_left
+from airflow_wxa.steps.plain import unlisted_call, without_tokens
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import phrase
