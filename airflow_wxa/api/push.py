@@ -46,6 +46,7 @@ _REGISTERED: Final = "notify_third_fasteregister"
 _NAMES: Final = ("AuthorizerAppid", "AuthorizationCode")
 #: Kind of an authorisation → names of its fields for appid and code.
 _AUTHORISED: Final = {"authorized": _NAMES, "updateauthorized": _NAMES, _REGISTERED: ("appid", "auth_code")}
+_AUDIT_EVENTS: Final = ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay")
 # What XML 1.0 cannot hold, and a visitor can type.
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # WeChat's own sample of a refused audit closes this one element with a misspelled tag.
@@ -233,11 +234,7 @@ def read_message_event(text: str, *, now: float) -> AuditResult | Ignored:
     except PushRefusedError:
         return Ignored()
     event = fields.get("Event")
-    if fields.get("MsgType") != "event" or event not in {
-        "weapp_audit_success",
-        "weapp_audit_fail",
-        "weapp_audit_delay",
-    }:
+    if fields.get("MsgType") != "event" or event not in _AUDIT_EVENTS:
         return Ignored()
     user_name = _needed(fields, "ToUserName")
     if len(user_name) > _ACCOUNT_LIMIT:
