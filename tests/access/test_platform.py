@@ -162,9 +162,7 @@ def test_a_token_that_somebody_renewed_is_not_renewed_again_and_one_that_is_dead
     assert (sent, sandbox.journal.count(AUTHORIZER_TOKEN)) == (0, 3)
 
 
-def test_a_refused_platform_token_is_renewed_in_the_middle_of_a_refresh(
-    sandbox: RunningSandbox, recipe: Recipe
-) -> None:
+def test_a_refused_platform_token_is_renewed_amid_a_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
     recipe.expired("").ageing(7000, "")
     assert recipe.call() == 0
     assert counts(sandbox) == (1, 2, 0)
@@ -235,9 +233,7 @@ def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: R
         assert running.journal.count(LIST) == 3
 
 
-def test_a_refusal_is_remembered_for_ten_minutes_and_then_looked_at_again(
-    sandbox: RunningSandbox, recipe: Recipe
-) -> None:
+def test_a_refusal_is_remembered_for_ten_minutes_and_looked_at_again(sandbox: RunningSandbox, recipe: Recipe) -> None:
     recipe.refused(590)
     with pytest.raises(WxaCredentialError, match=r"WeChat said so 59\d s ago[\s\S]*airflow wxa authorise"):
         recipe.call()
@@ -279,9 +275,7 @@ def _call_again(recipe: Recipe) -> int:
         return client.send(recipe.merchant_call).errcode  # the task's retry
 
 
-def test_six_lost_answers_within_a_minute_are_healed_through_the_list_each_time(
-    sandbox: RunningSandbox, store_url: str
-) -> None:
+def test_six_lost_answers_within_a_minute_are_healed_by_the_list(sandbox: RunningSandbox, store_url: str) -> None:
     recipe = Recipe(sandbox.url, store_url, lease_seconds=5, timeout=0.5).imported()
     kinds: tuple[FaultKind, ...] = ("drop_after", "truncated", "slow", "slow", "truncated", "drop_after")
     with ProcessPoolExecutor(1, fork_server()) as first, ProcessPoolExecutor(1, fork_server()) as second:

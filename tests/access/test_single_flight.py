@@ -39,9 +39,7 @@ def test_refreshers_of_an_expired_token_make_one_refresh(
     assert sandbox.journal.count(COMPONENT_TOKEN) == 2
 
 
-def test_processes_whose_token_was_replaced_by_somebody_make_one_refresh(
-    sandbox: RunningSandbox, recipe: Recipe
-) -> None:
+def test_processes_whose_token_was_replaced_make_one_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
     recipe.call()
     sandbox.world.mini_programs[0].issued.clear()  # what everybody remembers is not the latest any more: 40001
     assert together(4, Recipe.call, recipe) == [0] * 4
@@ -59,9 +57,7 @@ def test_threads_of_one_process_make_one_refresh(sandbox: RunningSandbox, recipe
         refused += tokens
 
 
-def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
-    sandbox: RunningSandbox, store_url: str
-) -> None:
+def test_processes_without_a_refresh_token_read_the_list_and_succeed(sandbox: RunningSandbox, store_url: str) -> None:
     recipe = Recipe(sandbox.url, store_url, number=2).imported()
     recipe.store()._database.write(credential.delete().where(credential.c.appid == recipe.appid))
     assert together(4, Recipe.call, recipe) == [0] * 4

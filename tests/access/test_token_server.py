@@ -61,9 +61,7 @@ def test_a_token_is_asked_for_as_documented_and_without_appid_for_the_platform(c
 
 
 @each_row("expires_in, asked", [(5400, 1), (20, 1), (0.5, 1), (1e-9, 3)])
-def test_a_token_is_asked_for_again_before_its_end_or_when_refused(
-    company: Company, expires_in: float, asked: int
-) -> None:
+def test_a_token_is_asked_for_again_at_its_end_or_when_refused(company: Company, expires_in: float, asked: int) -> None:
     company.tells(expires_in=expires_in)
     source = company.source()
     assert {source.token(MERCHANT).reveal() for _ in range(3)} == {"told"}
@@ -74,9 +72,7 @@ def test_a_token_is_asked_for_again_before_its_end_or_when_refused(
     assert source.token(MERCHANT) == Secret("another")
 
 
-def test_its_token_carries_a_call_and_one_that_it_insists_on_ends_it(
-    company: Company, wxa_sandbox: RunningSandbox
-) -> None:
+def test_its_token_carries_a_call_and_one_insisted_on_ends_it(company: Company, wxa_sandbox: RunningSandbox) -> None:
     company.tells(access_token=MERCHANT_TOKEN)
     with WxaClient(Egress(wxa_sandbox.url), company.source()) as client:
         assert client.send(CALL).errcode == 0
@@ -162,9 +158,7 @@ def test_a_refusal_is_shown_and_not_tried_again(company: Company, status: int) -
     assert not error.value.retryable
 
 
-def test_a_token_that_reads_goes_to_the_server_and_writes_nothing(
-    company: Company, wxa_sandbox: RunningSandbox
-) -> None:
+def test_a_token_that_reads_goes_to_its_server_and_never_writes(company: Company, wxa_sandbox: RunningSandbox) -> None:
     company.tells(appid=COMPONENT_APPID, access_token="reader", reads=True)
     with WxaClient(Egress(wxa_sandbox.url), company.source()) as client:
         with pytest.raises(WxaSpecError, match="not sent: the token server gives no platform token"):

@@ -52,9 +52,7 @@ STEPS: list[tuple[partial[Step[Any]], str]] = [
 
 
 @each_row("begin, said", STEPS)
-def test_bad_input_is_refused_by_name_and_value_and_nothing_is_sent(
-    twins: Twins, begin: partial[Step[Any]], said: str
-) -> None:
+def test_bad_input_is_refused_by_name_and_nothing_is_sent(twins: Twins, begin: partial[Step[Any]], said: str) -> None:
     with pytest.raises(WxaError) as raised:
         twins.run(begin())
     assert type(raised.value) is WxaSpecError

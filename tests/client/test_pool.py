@@ -34,9 +34,7 @@ async def served(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], A
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def test_clients_of_one_loop_share_a_pool_for_each_way_out_which_the_last_to_leave_closes(
-    wxa_sandbox: RunningSandbox,
-) -> None:
+def test_clients_of_one_loop_share_a_pool_for_each_way_out_which_the_last_closes(wxa_sandbox: RunningSandbox) -> None:
     here, there = Egress(wxa_sandbox.url), Egress(wxa_sandbox.url, timeout=3)
 
     async def entered() -> Connections:
@@ -164,9 +162,7 @@ def test_a_write_by_get_is_sent_once_where_a_kept_connection_breaks() -> None:
         (b"Transfer-Encoding: chunked", b"zz\r\n", "the connection broke"),
     ],
 )
-def test_an_answer_that_comes_in_drops_is_none_and_a_broken_chunk_ends_it_at_once(
-    framing: bytes, drop: bytes, said: str
-) -> None:
+def test_an_answer_in_drops_is_none_and_a_broken_chunk_ends_it_at_once(framing: bytes, drop: bytes, said: str) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(ConnectionError):
             writer.write(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")

@@ -60,9 +60,7 @@ def test_an_answer_or_a_page_of_a_proxy_that_echoes_the_url_or_breaks_off_does_n
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "aiohttp.client"])
-def test_the_libraries_still_log_their_calls_only_without_the_token(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_libraries_log_their_calls_without_the_token(name: str, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         quiet_url_loggers()
     logger = logging.getLogger(name)
@@ -85,18 +83,13 @@ def elsewhere_tls(elsewhere: Elsewhere, certificate: Path) -> Elsewhere:
     return elsewhere
 
 
-def test_a_certificate_that_is_not_trusted_or_of_another_host_is_no_answer(
-    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
+def test_a_certificate_of_the_host_that_connection_or_environment_trust_is_an_answer_and_no_other(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     another = Egress(elsewhere_tls.url.replace("localhost", "127.0.0.1"), ca_bundle=str(certificate))
     for egress in (Egress(elsewhere_tls.url), another):
         assert "the TLS handshake failed" in str(failure(twins, release(APPID), egress))
     assert elsewhere_tls.requests == []
-
-
-def test_a_certificate_of_the_connections_own_bundle_or_the_environments_is_trusted(
-    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     egress = Egress(elsewhere_tls.url, ca_bundle=str(certificate))
     assert twins.send(release(APPID), at=egress).errcode == 0
     for variable in wire._CA_BUNDLES:

@@ -26,10 +26,7 @@ def wxa_world() -> World:
 
 
 def test_sixty_runs_wait_for_their_reviews_at_once(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
-    environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": wxa_sandbox.connection(),
-        "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "5",
-    }
+    environment = {"AIRFLOW_CONN_WXA_DEFAULT": wxa_sandbox.connection(), "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "5"}
     conf = {"webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
     conf |= {"approval": False, "release": False}  # ends behind its review
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment)

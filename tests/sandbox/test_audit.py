@@ -10,7 +10,11 @@ from tests.sandbox.conftest import Wechat
 from tests.sandbox.test_refusals import ITEM, OWNER
 
 SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"
-MATERIAL, PRIVACY = "/cgi-bin/material/get_material", "/cgi-bin/component/setprivacysetting"
+SPEEDUP, MATERIAL, PRIVACY = (
+    "/wxa/speedupaudit",
+    "/cgi-bin/material/get_material",
+    "/cgi-bin/component/setprivacysetting",
+)
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -52,7 +56,7 @@ def test_a_sheet_in_audit_is_the_only_one_until_it_is_withdrawn(wechat: Wechat, 
     assert len(wechat.account.sheets) == 2
 
 
-def test_a_submission_takes_one_of_the_platforms_quota_until_that_is_used_up(wechat: Wechat) -> None:
+def test_a_submission_takes_of_the_platforms_quota_and_a_sheet_one_speed_up(wechat: Wechat) -> None:
     wechat.platform.audit_limit, wechat.platform.audit_rest = 27, 1
     wechat.submitted()
     quota = {"rest": 0, "limit": 27, "speedup_rest": 0, "speedup_limit": 0}
@@ -60,6 +64,14 @@ def test_a_submission_takes_one_of_the_platforms_quota_until_that_is_used_up(wec
     wechat.commit()
     assert submit(wechat) == 85085
     assert len(wechat.account.sheets) == 1
+    wechat.platform.audit_rest = 1
+    sheet = {"auditid": wechat.submitted(polls=50)}
+    assert wechat.errcodes(SPEEDUP, sheet) == [89405]
+    wechat.platform.speedup_rest = 2
+    assert wechat.errcodes(SPEEDUP, sheet, sheet) == [0, 89404]
+    assert wechat.platform.speedup_rest == 1
+    assert [wechat.latest["status"] for _ in range(2)] == [2, 0]
+    assert wechat.errcodes(SPEEDUP, sheet) == [89402]
 
 
 def test_good_items_are_taken(wechat: Wechat) -> None:
@@ -127,17 +139,6 @@ def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_oth
         wechat.world.leaves_out = {name}
         assert told() == everything - {name}
     assert World.from_json(World(leaves_out={"user_desc"}).to_json()).leaves_out == {"user_desc"}
-
-
-def test_a_speed_up_is_spent_once_a_sheet(wechat: Wechat) -> None:
-    path = "/wxa/speedupaudit"
-    sheet = {"auditid": wechat.submitted(polls=50)}
-    assert wechat.errcodes(path, sheet) == [89405]
-    wechat.platform.speedup_rest = 2
-    assert wechat.errcodes(path, sheet, sheet) == [0, 89404]
-    assert wechat.platform.speedup_rest == 1
-    assert [wechat.latest["status"] for _ in range(2)] == [2, 0]
-    assert wechat.errcodes(path, sheet) == [89402]
 
 
 @pytest.mark.parametrize("plan", [None, {}, {"result": "rejected"}, {"result": "withdrawn"}])

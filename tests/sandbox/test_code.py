@@ -49,9 +49,7 @@ def test_a_platform_has_templates_of_its_own_and_a_standard_one_takes_three_keys
     assert wechat.commit(template_id=50, ext_json='{"pages":["pages/index/index"]}') == 9402203
 
 
-def test_a_fresh_account_has_no_versions_and_no_pages_and_the_qrcode_of_each_version_is_another_whole_jpeg(
-    wechat: Wechat,
-) -> None:
+def test_a_fresh_account_has_no_version_page_or_qrcode_and_each_version_another_jpeg(wechat: Wechat) -> None:
     assert wechat.versions == {"errcode": 0, "errmsg": "ok"}
     assert [wechat.get(f"/wxa/{name}")["errcode"] for name in ("get_page", "get_qrcode")] == [86001, -1]
     category = {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2}
@@ -85,9 +83,7 @@ def test_a_sheet_that_is_not_approved_is_answered_85020_and_nothing_is_pruned(we
     assert (wechat.account.release_info, wechat.account.mp_webviewdomain) == (None, ["https://own.org"])
 
 
-def test_a_commit_during_the_audit_leaves_the_reviewed_code_releasable_and_one_after_it_is_answered_85020(
-    wechat: Wechat,
-) -> None:
+def test_a_commit_during_the_audit_leaves_it_releasable_and_one_after_it_is_answered_85020(wechat: Wechat) -> None:
     wechat.submitted("1.4.0", polls=1)
     wechat.commit("1.5.0")
     assert (wechat.latest["status"], wechat.release()) == (2, 0)
@@ -100,9 +96,7 @@ def test_a_commit_during_the_audit_leaves_the_reviewed_code_releasable_and_one_a
     assert wechat.versions["release_info"]["release_version"] == "1.8.0"
 
 
-def test_release_makes_configured_and_direct_domains_effective_and_drops_those_off_the_platform_list(
-    wechat: Wechat,
-) -> None:
+def test_release_makes_configured_and_direct_domains_effective_and_drops_those_off_the_list(wechat: Wechat) -> None:
     wechat.account.mp_webviewdomain = ["https://own.org", "https://kept.example.com"]
     wechat.account.direct_webviewdomain = ["https://direct.org"]
     wechat.platform.published = ["example.com", "left.org"]
@@ -141,9 +135,7 @@ def test_a_staged_release_only_rises_and_holds_up_a_rollback(wechat: Wechat) -> 
     assert plan("status") == 3
 
 
-def test_a_rollback_is_done_once_to_one_of_the_five_versions_that_are_kept_and_lags_as_a_release_does(
-    wechat: Wechat,
-) -> None:
+def test_a_rollback_is_done_once_to_one_of_five_versions_and_lags_as_a_release_does(wechat: Wechat) -> None:
     def listed() -> Any:
         return wechat.get(ROLLBACK, action="get_history_version")["version_list"]
 

@@ -58,9 +58,7 @@ def test_a_list_is_changed_by_its_action(
     assert wechat.account.third_webviewdomain == after
 
 
-def test_omitted_action_adds_every_platform_domain_once_and_more_than_allowed_are_answered_89029(
-    wechat: Wechat,
-) -> None:
+def test_omitted_action_adds_each_platform_domain_once_and_too_many_are_answered_89029(wechat: Wechat) -> None:
     wechat.platform.published = ["a.org", "example.com"]
     wechat.account.third_webviewdomain = [A]
     assert wechat.errcodes(SET, {}, {}) == [0, 89019]
@@ -117,9 +115,7 @@ def modify(wechat: Wechat, action: str, hosts: str = "", **more: Any) -> Any:
     return wechat.post(PLATFORM, {"action": action, "wxa_jump_h5_domain": hosts, **more})
 
 
-def test_get_answers_both_versions_without_an_errcode_and_of_an_unpublished_platform_one(
-    wechat: Wechat, platform: Platform
-) -> None:
+def test_get_answers_both_versions_without_errcode_or_the_one_there_is(wechat: Wechat, platform: Platform) -> None:
     assert modify(wechat, "get") == {"testing_wxa_jump_h5_domain": "a.org", "published_wxa_jump_h5_domain": "a.org"}
     platform.published, platform.testing = None, []
     assert modify(wechat, "get") == {"testing_wxa_jump_h5_domain": ""}
@@ -173,9 +169,7 @@ def test_hosts_without_their_file_are_listed_and_the_others_added(wechat: Wechat
 # Server domains ---------------------------------------------------------------------------------------------------
 
 
-def test_server_domains_are_changed_in_part_and_what_is_invalid_is_named_beside_errcode_0(
-    wechat: Wechat, platform: Platform
-) -> None:
+def test_server_domains_are_changed_in_part_and_invalid_ones_named_beside_0(wechat: Wechat, platform: Platform) -> None:
     platform.without_icp = {"new.example.com"}
     asked = {"requestdomain": [API, "https://new.example.com"], "wsrequestdomain": ["https://ws.example.com"]}
     answer = wechat.post(SERVER, {"action": "add", **asked})
@@ -194,9 +188,7 @@ def test_the_fifty_first_change_of_a_month_is_refused(wechat: Wechat, platform: 
     assert wechat.errcodes(path, *bodies) == [0, 86102]
 
 
-def test_server_domains_are_effective_after_a_release_while_the_platform_list_has_them(
-    wechat: Wechat, platform: Platform
-) -> None:
+def test_server_domains_are_effective_by_a_release_while_the_list_has_them(wechat: Wechat, platform: Platform) -> None:
     def effective() -> Any:
         return wechat.post("/wxa/get_effective_domain", {})["effective_domain"]
 

@@ -63,9 +63,7 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
         ({"r#1": ["xr#1x", "r%231"]}, {"***": ["x***x", "***"]}),
     ],
 )  # fmt: skip
-def test_secrets_and_values_of_secret_names_are_taken_out_and_nothing_else(
-    wechat: Wechat, body: Any, written: Any
-) -> None:
+def test_secrets_and_values_of_secret_names_alone_are_taken_out(wechat: Wechat, body: Any, written: Any) -> None:
     wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
     wechat.platform.component_appsecret = "r#1"
     wechat.post("/wxa/commit", body)
@@ -115,9 +113,7 @@ def test_no_secret_is_written_down_or_shown_wherever_it_was_sent_even_after_it_d
     assert [spelling for spelling in (*spellings, "someone-else", "s3cret") if spelling in written] == []
 
 
-def test_calls_are_counted_by_path_and_by_what_the_body_names_also_when_the_oldest_are_forgotten(
-    wechat: Wechat,
-) -> None:
+def test_calls_are_counted_by_path_and_body_also_when_the_oldest_are_forgotten(wechat: Wechat) -> None:
     wechat.refresh()
     wechat.refresh(authorizer_appid="wx9")
     path, calls = COMPONENT + "api_authorizer_token", wechat.sandbox.journal

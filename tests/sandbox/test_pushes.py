@@ -96,9 +96,7 @@ def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
     assert (merchants["ToUserName"], "AppId" in merchants) == ("gh_1", False)
 
 
-def test_a_pushed_ticket_gets_a_platform_token(
-    wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere
-) -> None:
+def test_a_pushed_ticket_gets_a_token(wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere) -> None:
     answer = wxa_sandbox.push_ticket(COMPONENT_APPID)
     ((info, appid),) = pushed(receiver)
     assert (answer.status_code, answer.text) == (200, "success")
@@ -141,9 +139,7 @@ def test_an_authorisation_event_carries_a_code_that_works_and_the_end_of_one_non
         ("weapp_audit_delay", {"DelayTime", "Reason"}),
     ],
 )
-def test_an_audit_event_goes_to_the_message_url(
-    wechat: Wechat, receiver: Elsewhere, event: Any, names: set[str]
-) -> None:
+def test_audit_events_go_to_the_message_url(wechat: Wechat, receiver: Elsewhere, event: Any, names: set[str]) -> None:
     deliver(compose(wechat.world, event, APPID))
     user_name = wechat.account.user_name
     ((_, path, body),), ((info, appid),) = receiver.requests, pushed(receiver)
@@ -209,9 +205,7 @@ def test_a_platform_that_cannot_be_pushed_to_says_what_it_lacks(wechat: Wechat, 
             Platform(component_appid="c", encoding_aes_key=key)
 
 
-def test_no_push_shows_what_it_carries_nor_an_answer_that_echoes_it(
-    wxa_sandbox: RunningSandbox, receiver: Elsewhere
-) -> None:
+def test_no_push_shows_what_it_carries_nor_an_answer_an_echo(wxa_sandbox: RunningSandbox, receiver: Elsewhere) -> None:
     wxa_sandbox.push_ticket()
     wxa_sandbox.push("authorized", APPID)
     push = wxa_sandbox.compose("component_verify_ticket", COMPONENT_APPID)

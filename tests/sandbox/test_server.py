@@ -32,9 +32,7 @@ def test_errors_come_under_http_200_as_json(http: httpx.Client) -> None:
         assert answer.json()["errcode"] == 41001
 
 
-def test_a_token_is_read_url_decoded_from_the_query_name_of_its_call(
-    http: httpx.Client, wxa_sandbox: RunningSandbox
-) -> None:
+def test_a_token_is_read_url_decoded_by_the_name_of_its_call(http: httpx.Client, wxa_sandbox: RunningSandbox) -> None:
     token, merchants = wxa_sandbox.world.platforms[0].component_access_token, wxa_sandbox.world.mini_programs[0]
 
     def errcode(name: str, **query: str) -> int:
@@ -128,9 +126,7 @@ def test_a_control_request_that_makes_no_sense_is_answered_http_400(
     assert wxa_sandbox.world.to_json(tokens=True) == before
 
 
-def test_people_authorise_withdraw_upload_drafts_and_let_time_pass_over_http(
-    http: httpx.Client, wxa_sandbox: RunningSandbox
-) -> None:
+def test_people_authorise_withdraw_upload_and_let_time_pass(http: httpx.Client, wxa_sandbox: RunningSandbox) -> None:
     account, platform = wxa_sandbox.world.mini_program(APPID), wxa_sandbox.world.platforms[0]
     http.post("/_sandbox/withdraw", params={"appid": APPID})
     assert not account.authorised
@@ -204,9 +200,7 @@ def test_a_person_sees_the_qr_code_and_decides_on_the_page(http: httpx.Client, w
     assert "approve</button>" not in back.text
 
 
-def test_a_mini_program_becomes_an_individuals_and_its_audits_wait(
-    http: httpx.Client, wxa_sandbox: RunningSandbox
-) -> None:
+def test_a_mini_program_becomes_an_individuals_and_waits(http: httpx.Client, wxa_sandbox: RunningSandbox) -> None:
     assert "decide audits by hand" in http.get("/").text
     wanted = {"individual": "true", "audit": "by_hand"}
     told = http.post("/_sandbox/mini_program", params={"appid": APPID, **wanted}).json()

@@ -78,9 +78,7 @@ def test_an_account_without_a_token_is_reached_by_none_and_a_month_starts_with_i
     assert [each.audit_rest for each in world.platforms] == [27, 0]
 
 
-def test_another_state_keeps_every_secret_it_came_without_and_a_reset_forgets_what_was_issued_since(
-    wechat: Wechat,
-) -> None:
+def test_another_state_keeps_secrets_it_came_without_and_a_reset_forgets_later_ones(wechat: Wechat) -> None:
     issued = wechat.refresh()["authorizer_access_token"]
     wechat.sandbox.replace_world(wechat.world.to_json())
     assert [wechat.quota_errcode(token) for token in (issued, MERCHANT_TOKEN)] == [0, 0]
@@ -115,16 +113,11 @@ def test_a_cold_fleet_has_no_token_that_works_and_every_way_to_one() -> None:
     assert world.platforms[0].component_appsecret
 
 
-@pytest.mark.parametrize(
-    ("url", "allow_http"), [("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)]
-)
-def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool | None) -> None:
-    connection = json.loads(Introduction.of(default_world(), url).connection)
-    assert connection["extra"].get("allow_http") is allow_http
-
-
 def test_the_default_world_has_a_mini_program_on_each_road_and_a_connection_for_each_platform() -> None:
     wechat = Wechat(default_world())
+    for url, allow_http in (("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)):
+        connection = json.loads(Introduction.of(wechat.world, url).connection)
+        assert connection["extra"].get("allow_http") is allow_http  # only where it must be
     shown = repr(Introduction.of(wechat.world, "http://127.0.0.1:1"))
     assert [token for token in wechat.world.tokens() if token in shown] == []
     raw = b'{"action":"add","webviewdomain":["https://m.example.com"]}'

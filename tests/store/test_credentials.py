@@ -160,9 +160,7 @@ def test_a_refused_token_is_dropped_only_while_it_is_the_current_one(store: Stor
     assert text(row(store).renewal) == "rotated"
 
 
-def test_a_healed_refresh_token_is_stored_unless_the_row_has_changed_and_an_adopted_one_if_none_is_known(
-    store: Store,
-) -> None:
+def test_a_healed_refresh_token_is_stored_in_the_row_that_was_seen_and_an_adopted_one_if_new(store: Store) -> None:
     seen = row(store)
     healed = store.store_renewal(seen, Secret("listed"))
     assert healed is not None

@@ -69,9 +69,7 @@ def test_after_rotation_the_old_key_can_be_removed_and_is_named_as_the_reason_wh
     assert store.store_grant(refreshing, Grant(Secret("next"), 7200))  # no generation changed: a refresh goes on
 
 
-def test_rotation_overwrites_no_token_that_is_stored_at_the_same_time(
-    store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rotation_overwrites_no_token_that_is_stored_meanwhile(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(store_url, [OLD])
     rotating = Store(store_url, [NEW, OLD])
     seen = seen_by(store)
@@ -103,9 +101,7 @@ def test_ciphertext_that_was_copied_to_another_row_or_column_is_refused(store_ur
             store.merchant(PLATFORM, APPID)
 
 
-def test_what_an_older_version_wrote_is_read_and_bound_when_keys_rotate_and_it_reads_what_this_one_wrote(
-    store_url: str,
-) -> None:
+def test_what_an_older_version_wrote_is_read_and_bound_by_a_rotation_and_it_reads_this_one(store_url: str) -> None:
     store = filled(store_url, [OLD])
     assert {Fernet(OLD).decrypt(value.encode()).decode() for value in at_rest(store_url)} >= set(CANARIES.values())
     unbound = Fernet(OLD).encrypt(b"written before there were places").decode()

@@ -22,14 +22,7 @@ from sqlalchemy import Engine, event, inspect, select, text
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.store import Store
 from airflow_wxa.store import engine as engine_module
-from airflow_wxa.store.engine import (
-    VERSION_TABLE,
-    Database,
-    _check_schema,
-    _created,
-    migrate,
-    open_engine,
-)
+from airflow_wxa.store.engine import VERSION_TABLE, Database, _check_schema, _created, migrate, open_engine
 from airflow_wxa.store.tables import credential, metadata
 from tests.store.conftest import KEY, PLATFORM, SECOND
 from tests.store.processes import together
@@ -73,9 +66,7 @@ def test_a_connection_that_may_only_read_after_a_failover_is_given_up(store_url:
 # The file ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_that_lies_there_is_the_one_that_is_used_deleted_or_put_back_from_a_copy(
-    tmp_path: Path, open_umask: None
-) -> None:
+def test_the_file_that_lies_there_is_used_also_where_one_was_deleted_before(tmp_path: Path, open_umask: None) -> None:
     store, copy = Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY]), tmp_path / "copy.db"
     for file in list(tmp_path.iterdir()):
         file.unlink()

@@ -54,9 +54,7 @@ def board(store_url: str) -> dict[str, str]:
     return {row.appid: row.outcome for row in rows}
 
 
-def test_a_fleet_is_loaded_granted_and_ended_by_many_small_transactions(
-    store_url: str, transactions: list[int]
-) -> None:
+def test_a_fleet_is_loaded_granted_and_ended_by_small_transactions(store_url: str, transactions: list[int]) -> None:
     fleets = Fleets(store_url)
     killed = [*APPS[:700], None]
     with pytest.raises(TypeError):

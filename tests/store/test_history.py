@@ -45,9 +45,7 @@ def release(ledger: Ledger, run_id: str, appids: list[str], version: str, *, dag
         ledger.settle(PLATFORM, task, [Result(appid, endpoint, outcome)])
 
 
-def test_a_feed_says_who_released_what_and_who_approved(
-    ledger: Ledger, store_url: str, days_ago: Callable[..., None]
-) -> None:
+def test_a_feed_says_who_released_and_approved(ledger: Ledger, store_url: str, days_ago: Callable[..., None]) -> None:
     release(ledger, "monday", APPIDS[:1], "1.4.0", name="Tea 茶馆")
     task = TaskRef("wxa_release", "monday", "approve_release")
     ledger.decided(PLATFORM, APPIDS[0], task, {"outcome": "approved", "by": "wang"})

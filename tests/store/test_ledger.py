@@ -56,6 +56,11 @@ def test_an_intent_says_who_asks_for_what_and_knows_what(ledger: Ledger) -> None
     assert (entry.task, entry.before, entry.asked) == (TASK, {"version": "1.3.0"}, {})
     assert began - 5 < entry.sent_at < time.time() + 5
     assert (entry.answered_at, entry.errcode, entry.after, entry.result) == (None, None, None, "unknown")
+    intend(ledger, submit_audit(APPID, version_desc="demo account 1/1"))
+    intend(ledger, modify_wxa_jump_domain("add", ["m.example.com"]))
+    platform, submission, _ = ledger.entries()
+    assert submission.asked == {"privacy_api_not_use": False}  # no words for reviewers are kept
+    assert platform.appid == ""  # it names no Mini Program
 
 
 def test_an_answer_completes_its_own_row_only_and_says_what_became_of_it(ledger: Ledger) -> None:
@@ -88,16 +93,6 @@ def test_every_column_of_a_row_is_written_and_read(ledger: Ledger) -> None:
     assert columns - set(re.findall(r"\w+", " ".join(writes))) == set()
     of_entry = {each.name for each in (*fields(Entry), *fields(TaskRef))}
     assert columns - of_entry == {"nonce", "reviewed_at"}  # by which rows are found, and counted
-
-
-def test_a_submission_keeps_no_words_for_reviewers_and_a_change_of_the_platform_names_no_mini_program(
-    ledger: Ledger,
-) -> None:
-    intend(ledger, submit_audit(APPID, version_desc="demo account 1/1"))
-    intend(ledger, modify_wxa_jump_domain("add", ["m.example.com"]))
-    platform, submission = ledger.entries()
-    assert submission.asked == {"privacy_api_not_use": False}
-    assert platform.appid == ""
 
 
 # Lost answers
@@ -282,9 +277,7 @@ def days_ago(days: float) -> dt.datetime:
     return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
 
 
-def test_what_budgets_approvals_and_lag_still_need_is_not_erased_and_the_rest_by_mini_program_and_age(
-    ledger: Ledger,
-) -> None:
+def test_what_budgets_approvals_and_lag_need_is_not_erased_and_the_rest_by_appid_and_age(ledger: Ledger) -> None:
     def move_back(days: float, *keys: int) -> None:
         move(ledger, dt.datetime.now(dt.UTC) - dt.timedelta(days=days), *keys)
 

@@ -31,21 +31,17 @@ def authorise(store: Store) -> None:
 
 
 def test_the_latest_ticket_of_a_platform_stands_whatever_comes_late(store: Store) -> None:
+    store.ensure(PLATFORM)
+    before = store.platform(PLATFORM)
+    assert before is not None
     assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert ticket_of(store) == "first"
+    assert store.store_grant(before, Grant(Secret("token"), 7200))  # a token that was being fetched is not disturbed
     log(store, OTHER_PLATFORM, TICKET, "", 900, ticket=Secret("theirs"))
     log(store, PLATFORM, TICKET, "", 700, ticket=Secret("second"))
     assert ticket_of(store) == "second"
     assert log(store, PLATFORM, TICKET, "", 200, ticket=Secret("late"))
     assert ticket_of(store) == "second"
-
-
-def test_a_ticket_does_not_disturb_a_token_that_is_being_fetched(store: Store) -> None:
-    store.ensure(PLATFORM)
-    before = store.platform(PLATFORM)
-    assert before is not None
-    log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
-    assert store.store_grant(before, Grant(Secret("token"), 7200))
 
 
 def test_a_withdrawal_drops_the_tokens_once_and_of_a_stranger_makes_no_row(store: Store) -> None:
