@@ -146,7 +146,7 @@ APPROVAL: Final = OnlyWhen("approval", is_approval_wanted)
 
 
 def asking(operator: type[Any], task_id: str, asked_for: OnlyWhen = APPROVAL, **more: Any) -> Any:
-    """Build the task that asks, for as long as it takes to answer; who may answer is told by the params.
+    """Build the task that asks, without a time limit; the params name the approvers.
 
     :param more: fields that are no params, or have another value.
     """

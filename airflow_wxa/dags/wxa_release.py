@@ -94,30 +94,29 @@ def stages(
     :param ready: skips commit_code, or fails it, by the outcome of the domains.
     :param of_audit: more arguments of wait_for_audit.
     """
+    built: dict[str, BaseOperator] = {}
 
     def stage(operator: type[BaseOperator], task_id: str, **arguments: Any) -> Any:
-        return operator(task_id=task_id, **within(params_of(operator, **arguments)))
+        asked = {"pre_execute": _ASKED[task_id]} if task_id in _ASKED else {}
+        built[task_id] = operator(task_id=task_id, **within(params_of(operator, **asked, **arguments)))
+        return built[task_id]
 
     published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
     commit_code = stage(WxaCommitOperator, "commit_code", pre_execute=ready)
-    check_account = stage(
+    stage(
         WxaCheckAccountOperator,
         "check_account",
         guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
-        pre_execute=_ASKED["check_account"],
     )
-    configure_server_domains = stage(
+    stage(
         WxaModifyServerDomainOperator,
         "configure_server_domains",
         action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
         server_domains=rendered(server_domains),
-        pre_execute=_ASKED["configure_server_domains"],
         trigger_rule="none_failed",
     )
     wait_for_privacy_scan = stage(WxaPrivacyScanSensor, "wait_for_privacy_scan")
-    set_privacy_setting = stage(
-        WxaSetPrivacySettingOperator, "set_privacy_setting", pre_execute=_ASKED["set_privacy_setting"]
-    )
+    set_privacy_setting = stage(WxaSetPrivacySettingOperator, "set_privacy_setting")
     submit_audit = stage(
         WxaSubmitAuditOperator,
         "submit_audit",
@@ -131,9 +130,7 @@ def stages(
         timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
         **(of_audit or {}),
     )
-    approve_release = stage(
-        WxaApproveReleaseOperator, "approve_release", pre_execute=_ASKED["approve_release"], **published
-    )
+    approve_release = stage(WxaApproveReleaseOperator, "approve_release", **published)
     release = stage(
         WxaReleaseOperator,
         "release",
@@ -154,9 +151,7 @@ def stages(
     wait_for_privacy_scan >> set_privacy_setting >> submit_audit
     wait_for_audit >> Label(as_set(Text("label_approved"))) >> approve_release >> release >> verify_release
     wait_for_audit >> release  # also where approve_release was skipped before anything began
-    built = (commit_code, check_account, configure_server_domains, wait_for_privacy_scan, set_privacy_setting)
-    behind = (submit_audit, wait_for_audit, approve_release, release, verify_release)
-    return {str(task.label): task for task in (*built, *behind)}
+    return built
 
 
 @task

@@ -38,31 +38,27 @@ from tests.tables import each_row
 REQUIRED = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 # param → type, default
 PARAMS: dict[str, tuple[Any, Any]] = {
-    "appid": ("string", None),
+    **dict.fromkeys(("appid", "user_version"), ("string", None)),
+    **dict.fromkeys(("user_desc", "platform_conn_id"), (["null", "string"], None)),
+    **dict.fromkeys(("approval", "release"), ("boolean", True)),
+    **dict.fromkeys(
+        ("privacy_api_not_use", "withdraw_foreign_audit", "check_account", "approver_must_differ"), ("boolean", False)
+    ),
     "domain_action": ("string", "add"),
     "webviewdomain": ("array", []),
     "on_platform_list_empty": ("string", "stop"),
-    "platform_conn_id": (["null", "string"], None),
     "platform_domains": ("array", []),
     "on_individual": ("string", "release_without_domains"),
     "template_id": (["string", "integer"], None),
-    "user_version": ("string", None),
-    "user_desc": (["null", "string"], None),
     "ext_json": ("object", {}),
     "version_desc": (["null", "string"], ""),
-    "privacy_api_not_use": ("boolean", False),
     "audit_form": ("object", {}),
     "audit_quota_reserve": ("integer", 0),
     "audit_quota": (["null", "integer"], None),
-    "withdraw_foreign_audit": ("boolean", False),
-    "check_account": ("boolean", False),
     "server_domains": ("object", {}),
     "privacy_setting": (["null", "object"], None),
-    "approval": ("boolean", True),
     "approvers": ("array", []),
-    "approver_must_differ": ("boolean", False),
     "approval_timeout_hours": (["null", "number"], None),
-    "release": ("boolean", True),
     "audit_timeout_hours": ("number", 264),
     "wxa_conn_id": ("string", "wxa_default"),
 }
