@@ -1,10 +1,16 @@
-"""Servers that strangers can reach: uvicorn, and connections that bring nothing keep nobody else out."""
+"""Servers that strangers can reach: uvicorn, and connections that bring nothing keep nobody else out.
+
+One is ``airflow-wxa receiver``: the push receiver alone, for sites whose API server must not face the internet.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
+import os
 import resource
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +18,17 @@ import uvicorn
 from airflow.sdk.configuration import conf
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from airflow_wxa.cli.terminal import cannot_listen
-from airflow_wxa.errors import WxaSpecError, problem_at
+from airflow_wxa.cli.terminal import cannot_listen, say
+from airflow_wxa.errors import WxaSpecError, WxaTransportError, problem_at
+from airflow_wxa.hooks.store import open_store
+from airflow_wxa.plugins.connections import PushConnections, read_push_connection
+from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
+    import argparse
     import asyncio
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from starlette.types import ASGIApp
 
@@ -153,3 +163,38 @@ def _make_room(crowd: Sequence[ImpatientProtocol], most: int) -> None:
     if len(crowd) > most:
         oldest_first = sorted(crowd, key=lambda each: each._since)  # noqa: SLF001  (one of its own kind)
         next((each for each in oldest_first if each.waits), oldest_first[-1]).transport.close()
+
+
+def receive(arguments: argparse.Namespace) -> int:
+    """Serve ``arguments.conn_id`` on ``arguments.host`` and ``arguments.port`` until Ctrl-C."""
+    # As Airflow's own commands do: only so are Connections looked up in its database, besides environment and backend.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    if problems := _problems(arguments.conn_id):
+        raise WxaSpecError(Text("receiver_cannot_start"), problems)
+    with bound(arguments.host, arguments.port) as listener, suppress(KeyboardInterrupt):
+        for wxa_conn_id in arguments.conn_id:
+            url = f"{url_of(listener)}/{wxa_conn_id}"
+            say(f"{url}/authorisation\n{url}/message/$APPID$")
+        serve(create_receiver(PushConnections(arguments.conn_id)), listener)
+    return 0
+
+
+def _problems(wxa_conn_ids: Collection[str]) -> list[str]:
+    """Return what cannot be right; a store that does not answer may yet come up, and pushes wait for it."""
+    refused = (repr(each) for each in wxa_conn_ids if not _takes_pushes(each))
+    problems: list[str] = [Text("connection_takes_no_pushes", wxa_conn_id=each) for each in refused]
+    try:
+        trusted_proxies()
+        open_store()
+    except WxaSpecError as error:
+        problems.append(str(error))
+    except WxaTransportError as error:
+        logging.getLogger(__name__).warning("%s", error)
+    return problems
+
+
+def _takes_pushes(wxa_conn_id: str) -> bool:
+    try:
+        return read_push_connection(wxa_conn_id) is not None
+    except WxaTransportError:
+        return False

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import stat
 import sys
@@ -30,11 +29,12 @@ from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
+from airflow_wxa.cli.opening import open_connection
 from airflow_wxa.cli.serving import bound, serve
 from airflow_wxa.cli.terminal import say
 from airflow_wxa.client.wire import is_loopback
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaTransportError
-from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -244,7 +244,6 @@ def _asks_to_read(body: bytes) -> bool:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the platform of ``arguments.conn_id`` until Ctrl-C."""
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, for its Connections
     desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())
     options = _certificates(arguments)
     with bound(arguments.host, arguments.port) as listener, suppress(KeyboardInterrupt):
@@ -256,7 +255,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _platform(wxa_conn_id: str) -> PlatformCredentials:
-    read = WxaHook(wxa_conn_id).read()
+    read = read_connection(open_connection(wxa_conn_id))
     platform = None if read.token_url is not None else read.platform
     if platform is None:
         raise WxaSpecError(

@@ -55,7 +55,7 @@ def held(url: str, addresses: list[str]) -> Iterator[list[socket.socket]]:
         yield opened
 
 
-def is_dropped(connection: socket.socket, seconds: float = 0.3) -> bool:
+def is_dropped(connection: socket.socket, seconds: float = 0.2) -> bool:
     connection.settimeout(seconds)
     try:
         return connection.recv(1) == b""
