@@ -231,6 +231,8 @@ def test_a_closed_gate_is_opened_by_those_who_may_with_a_reason_and_once(page: P
     for user in ("lin", "li"):
         assert Page(page.browser, user=user).open("open_gate", **this).status_code == 403
     wang, why = Page(page.browser, user="wang"), "three shops have closed for good"
+    figures = ("canary 批次的闸门已关闭", "5 个中失败 3 个", "wang, li")
+    shows(wang.open("open_gate", **this, lang="zh").text, *figures, hides=["failed", "unended"])
     assert wang.do("open_gate", this, comment=" ").status_code == 400
     assert states_of("gated", FLEET)["canary_gate"] == "failed"
     wang.press_at_once("open_gate", *[wang.fields("open_gate", **this) | {"comment": why}] * 3)

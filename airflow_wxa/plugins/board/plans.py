@@ -39,7 +39,7 @@ from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.operators import approve_plan  # noqa: F401  (that of fleets is known, too)
 from airflow_wxa.operators.approval import WxaApprovalOperator, kind_of
 from airflow_wxa.plugins.board.reader import RefusedError
-from airflow_wxa.plugins.board.views import domain_table, gates_of
+from airflow_wxa.plugins.board.views import domain_table, gates_of, waves_of
 from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import ROLLBACK, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
@@ -428,18 +428,22 @@ def _stop(reader: Reader, about: About) -> Plan:
 
 def _open_gate(reader: Reader, about: About) -> Plan:
     """Let a fleet go on behind a gate that closed, as a person says yes to its figures."""
-    _, run = _fleet(about)
+    fleets, run = _fleet(about)
     failed = [key for key, (_, state) in _tasks(about).items() if state == "failed" and key[0].endswith("_gate")]
     wave = failed[0][0].rpartition(".")[2].removesuffix("_gate") if failed else ""
-    asked = gates_of(run).get(wave)
-    if asked is None or asked.after.get("outcome") != "asked":
+    gates = gates_of(run)
+    waves, _ = waves_of(fleets.counts(run.key), run.manifest, gates)
+    asked, of_wave = gates.get(wave), next((each for each in waves if each.name == wave), None)
+    if asked is None or of_wave is None or asked.after.get("outcome") != "asked":
         raise RefusedError(409, "act.refused.nothing")
     if not may_open_gate(asked, *reader.names):
         raise RefusedError(403, "act.refused.rights")
 
     user, by = reader.names
     cleared = _cleared(about, failed[:1], [*failed[0], asked.id])
-    facts = {name: _shown(value) for name, value in values_of(asked.asked["question"]).items()}
+    facts = {"act.waves": reader.word(of_wave.why_closed, **of_wave.figures)}
+    who = values_of(asked.asked["question"])
+    facts |= {name: _shown(who[name]) for name in ("approvers", "approver_must_differ") if who.get(name)}
 
     def opened(why: str) -> None:
         open_gate(open_ledger(), run, wave, by=by, why=why, user=user)

@@ -175,6 +175,11 @@ class Wave:
         return "closed" if self.count.failed_percent > self.limit else "waits"
 
     @property
+    def why_closed(self) -> str:
+        """The key of the text that says why its gate is closed, with its figures."""
+        return "headline.shard" if self.figures["unended"] else "headline.gate"
+
+    @property
     def opened_by(self) -> str:
         """The person who opened its gate though too many had failed; ``""``: nobody did, or had to."""
         return str(self.decision.get("by") or "")
@@ -227,7 +232,7 @@ def headline(run: FleetRun, waves: Sequence[Wave], life: Life) -> tuple[str, dic
         return "stopped", {"by": run.stopped_by}, run.stopped_at
     closed = next((wave for wave in waves if wave.gate == "closed" and wave is not waves[-1]), None)
     if closed is not None and life.word not in _GOING_ON:
-        return "shard" if closed.figures["unended"] else "gate", closed.figures, life.since
+        return closed.why_closed.partition(".")[2], closed.figures, life.since
     return life.word, {"task": life.task_id}, life.since
 
 
