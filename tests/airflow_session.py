@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from runpy import run_path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -229,12 +229,7 @@ def register_dag(dag: DAG) -> DAG:
 
 def load_release_dag() -> DAG:
     """Execute the DAG file once more and return its DAG: a run leaves its params behind in the object it ran on."""
-    spec = spec_from_file_location("wxa_release", DAGS / "wxa_release.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    dag: DAG = module.dag
+    dag: DAG = run_path(str(DAGS / "wxa_release.py"), run_name="wxa_release")["dag"]
     return dag
 
 

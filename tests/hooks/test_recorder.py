@@ -31,17 +31,11 @@ TASK = TaskRef("wxa_release", "manual__1", "commit_code", try_number=1)
 NEXT_TRY = TaskRef("wxa_release", "manual__1", "commit_code", try_number=2)
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path / 'wxa.db'}")
-
-
 class Bench:
     """Clients of one sandbox, each observed by a recorder that keeps one ledger."""
 
     def __init__(self, running: RunningSandbox, ledger: Ledger) -> None:
-        self.running = running
-        self.ledger = ledger
+        self.running, self.ledger = running, ledger
         self.seen_while_sending: list[str] = []
 
     def recorder(self, task: TaskRef = TASK) -> Recorder:
@@ -74,8 +68,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(wxa_sandbox: RunningSandbox, ledger: Ledger) -> Bench:
-    return Bench(wxa_sandbox, ledger)
+def bench(wxa_sandbox: RunningSandbox, tmp_path: Path) -> Bench:
+    return Bench(wxa_sandbox, Ledger(f"sqlite:///{tmp_path / 'wxa.db'}"))
 
 
 def test_a_write_is_noted_before_it_is_sent_and_completed_after_it(bench: Bench) -> None:
@@ -307,13 +301,14 @@ def test_a_rejection_skips(bench: Bench) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
-    ledger: Ledger, outcome: Any, endpoints: set[str]
+    bench: Bench, outcome: Any, endpoints: set[str]
 ) -> None:
+    ledger = bench.ledger
     calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
     calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]
     withdrawal = (APPID, "undocodeaudit")
     ledger.intend(COMPONENT_APPID, calls, TASK, {withdrawal: ledger.take_fence(COMPONENT_APPID, *withdrawal)})
-    Recorder(lambda: ledger, COMPONENT_APPID, TASK).ended([(None, outcome)])
+    bench.recorder().ended([(None, outcome)])
     assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
     appid = getattr(outcome, "appid", "")
     assert ledger.outcome("wxa_release", "manual__1", appid) == outcome.to_json()

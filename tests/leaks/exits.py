@@ -37,10 +37,7 @@ COLLECTED = ("XCom", "rendered fields", "board", "notifier", "--json", "HTTP ans
 
 
 class Row:
-    """One exit.
-
-    :cvar name: as the table shows it.
-    """
+    """One exit; the table shows its name."""
 
     name: ClassVar[str]
 
@@ -98,10 +95,7 @@ class _Kept(sentry_sdk.Transport):
 
 
 def careless_client(left: list[str], **options: Any) -> sentry_sdk.Client:
-    """Return a client of Sentry that keeps the variables of each frame, and scrubs nothing.
-
-    :param left: takes what would be sent.
-    """
+    """Return a client of Sentry that keeps the variables of each frame, scrubs nothing, and leaves it in a list."""
     return sentry_sdk.Client(
         dsn="http://key@127.0.0.1:1/1",
         transport=_Kept(left),

@@ -96,7 +96,11 @@ class Scene:
         frames.caught(error)
 
     def release(self, dag_id: str, **params: Any) -> str:
-        told = [WxaNotifier(lambda context: self.rows["notifier"].left.append(repr(context))), kept_fields(self.rows)]
+        def keep_fields(context: Any) -> None:
+            fields = {name: getattr(context["task"], name) for name in context["task"].template_fields}
+            self.rows["rendered fields"].left.append(repr(fields))
+
+        told = [WxaNotifier(lambda context: self.rows["notifier"].left.append(repr(context))), keep_fields]
         dag = register_dag(release_dag(dag_id, default_args={"on_success_callback": told, "on_retry_callback": told}))
         run = run_dag(dag, **{**PLAIN, **params})
         self.rows["XCom"].left.append(repr(run.xcoms))
@@ -109,16 +113,6 @@ class Scene:
             main(words)
         self.rows["--json"].left.append(printed.getvalue())
         print(printed.getvalue())
-
-
-def kept_fields(rows: dict[str, Row]) -> Any:
-    """Return a callback that keeps the templated fields of a task, as they were rendered."""
-
-    def keep(context: Any) -> None:
-        fields = {name: getattr(context["task"], name) for name in context["task"].template_fields}
-        rows["rendered fields"].left.append(repr(fields))
-
-    return keep
 
 
 def pushes(scene: Scene) -> None:
@@ -216,16 +210,8 @@ def pages(scene: Scene) -> None:
         scene.rows["board"].left.append(answer.text)
 
 
-SCENES = [
-    pushes,
-    a_release_by_the_platforms_credentials,
-    a_release_that_fails,
-    a_release_with_fixed_tokens,
-    tokens_by_a_token_server,
-    connections_and_stores_that_cannot_be_reached,
-    commands,
-    pages,
-]
+#: In the order above: commands and pages show what the others left.
+SCENES = [each for each in list(vars().values()) if getattr(each, "__annotations__", {}).get("scene") is Scene]
 
 
 @pytest.fixture(scope="module")

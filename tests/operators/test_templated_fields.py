@@ -175,28 +175,22 @@ def test_airflow_guards_each_operator_against_a_call_outside_of_its_task(cls: An
     assert hasattr(cls.execute, "__wrapped__"), "an execute that only a mixin has is not guarded: name it in the class"
 
 
-def test_annotations_of_a_subclass_are_no_arguments() -> None:
+def test_annotations_of_a_subclass_are_no_arguments_and_it_renders_fields_of_its_own_besides() -> None:
+    def init(self: Any, *, team: str, **kwargs: Any) -> None:
+        super(ours, self).__init__(**kwargs)
+        self.team = team
+
     notes = {"started": float, "status": Literal["ok", "bad"], "team": Annotated[str, "whom to call"]}
     # A module without ``from __future__ import annotations``.
-    body = {"__annotations__": notes, "__module__": "dags.ours", "team": "shop"}
-    ours = type(WxaCommitOperator)("Ours", (WxaCommitOperator,), body)
-    task = ours(task_id="commit_code", appid=APPID, template_id=47, user_version="1.0.0")
-    task.read_fields()
-    assert ours.template_fields == WxaCommitOperator.template_fields
-
-
-def test_a_subclass_renders_fields_of_its_own_besides() -> None:
-    class Ours(WxaCommitOperator):
-        template_fields = (*WxaCommitOperator.template_fields, "team")
-
-        def __init__(self, *, team: str, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.team = team
-
+    body = {"__annotations__": notes, "__module__": "dags.ours", "__init__": init}
+    body["template_fields"] = (*WxaCommitOperator.template_fields, "team")
+    ours: Any = type(WxaCommitOperator)("Ours", (WxaCommitOperator,), body)
     with DAG("ours", schedule=None, params={"team": "shops"}) as dag:
-        task = Ours(task_id="commit", appid=APPID, template_id=47, user_version="1", team="{{ params.team }}")
-    task.render_template_fields({"params": dag.params.dump()})  # type: ignore[typeddict-item]
-    assert task.team == "shops"
+        version = {"appid": APPID, "template_id": 47, "user_version": "1.0.0"}
+        task = ours(task_id="commit_code", team="{{ params.team }}", **version)
+    task.read_fields()
+    task.render_template_fields({"params": dag.params.dump()})
+    assert (task.team, ours.template_fields) == ("shops", (*WxaCommitOperator.template_fields, "team"))
 
 
 @pytest.mark.parametrize("cls", EXPORTED)

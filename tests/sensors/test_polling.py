@@ -172,18 +172,11 @@ def test_without_deferring_it_ends_at_the_same_time_with_the_same_words(account:
         sensor.execute(kept)
 
 
-def test_a_timeout_is_seconds_or_a_timedelta_and_anything_else_is_refused_by_name(
-    account: MiniProgram, wxa_default: RunningSandbox
-) -> None:
+def test_a_timeout_is_seconds_or_a_timedelta(account: MiniProgram) -> None:
     auditid = submitted(account, polls=50)
     for timeout in (timedelta(minutes=2), 120, 120.0, "120", "120.0"):
         waits = deferred(partial(audit(auditid, timeout=timeout).execute, {}))
         assert waits.trigger.end_time == pytest.approx(time.time() + 120, abs=5)
-    asked = len(calls(wxa_default.journal, STATUS))
-    for none in ("soon", "", "None", None, True, "-1", -1, "nan", "inf", [60]):
-        with pytest.raises(AirflowFailException, match="timeout = "):
-            audit(auditid, timeout=none).execute({})
-    assert len(calls(wxa_default.journal, STATUS)) == asked
 
 
 def test_a_retry_keeps_the_end_and_clear_renews_it(account: MiniProgram) -> None:
