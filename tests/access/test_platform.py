@@ -248,9 +248,7 @@ def test_a_refusal_is_remembered_for_ten_minutes_and_looked_at_again(sandbox: Ru
     assert sandbox.journal.count(LIST) == 2
 
 
-def test_one_look_at_the_list_serves_all_who_are_not_on_it_but_says_nothing_about_a_later_refusal(
-    sandbox: RunningSandbox, recipe: Recipe
-) -> None:
+def test_one_look_at_the_list_serves_all_until_a_later_refusal(sandbox: RunningSandbox, recipe: Recipe) -> None:
     credentials = recipe.credentials()
     for number in range(100, 110):
         with pytest.raises(WxaCredentialError, match="authorise the platform again"):

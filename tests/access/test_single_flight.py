@@ -65,7 +65,7 @@ def test_processes_without_a_refresh_token_read_the_list_and_succeed(sandbox: Ru
     assert sandbox.journal.count(LIST) == 1
 
 
-def test_an_early_renewal_keeps_nobody_waiting_and_whoever_has_to_wait_gets_the_token_as_soon_as_it_is_stored(
+def test_nobody_waits_for_an_early_renewal_or_for_a_token_that_is_there(
     sandbox: RunningSandbox, recipe: Recipe
 ) -> None:
     first = recipe.credentials().token(recipe.appid)

@@ -127,9 +127,7 @@ def test_netrc_does_not_replace_the_bearer(company: Company, tmp_path: Path, mon
     assert company.server.authorizations == [f"Bearer {BEARER}", None]
 
 
-def test_the_connections_proxy_is_used_and_a_server_that_does_not_answer_is_named_without_what_its_url_hides(
-    company: Company,
-) -> None:
+def test_the_connections_proxy_is_used_and_a_silent_server_is_named_without_its_secrets(company: Company) -> None:
     source = company.source(url="http://tokens.invalid/token", proxy=company.server.url)
     assert source.token(MERCHANT) == Secret("told")
     url = "http://user:canary@127.0.0.1:1/token?key=canary"

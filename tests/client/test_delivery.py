@@ -192,9 +192,7 @@ def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
         (approved(Approved("approve", APPID, {})), "nothing sent"),
     ],
 )
-def test_where_nobody_keeps_a_ledger_nothing_is_known_and_what_needs_a_budget_or_an_approval_stops(
-    step: Step[Any], said: str
-) -> None:
+def test_without_a_ledger_nothing_is_known_and_a_budget_or_an_approval_stops(step: Step[Any], said: str) -> None:
     with pytest.raises(WxaStateError, match=f"{said}: no ledger is kept here") as refused:
         Carrier().carry(Deliverer("https://h", None).step(step))
     assert refused.value.appid == APPID

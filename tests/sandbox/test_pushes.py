@@ -111,9 +111,7 @@ def test_a_pushed_ticket_gets_a_token(wxa_sandbox: RunningSandbox, http: httpx.C
 
 
 @pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
-def test_an_authorisation_event_carries_a_code_that_works_and_the_end_of_one_none(
-    wechat: Wechat, receiver: Elsewhere, event: Any
-) -> None:
+def test_an_authorisation_carries_a_code_and_its_end_none(wechat: Wechat, receiver: Elsewhere, event: Any) -> None:
     wechat.world.clock = lambda: 1640763902.0
     deliver(compose(wechat.world, event, APPID))
     code = wechat.world.authorise(APPID)

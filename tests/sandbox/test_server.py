@@ -64,9 +64,7 @@ def test_pictures_texts_and_uploads_travel_as_at_wechat(http: httpx.Client, wxa_
     assert http.get("/wxa/queryquota").headers["date"] == "Wed, 29 Dec 2021 07:45:02 GMT"
 
 
-def test_the_journal_is_served_faults_are_taken_and_a_reset_goes_back_to_the_start(
-    http: httpx.Client, wxa_sandbox: RunningSandbox
-) -> None:
+def test_the_journal_is_served_and_a_reset_ends_it_and_faults(http: httpx.Client, wxa_sandbox: RunningSandbox) -> None:
     http.post("/wxa/setwebviewdomain", json={"action": "add", "webviewdomain": ["https://example.com"]})
     (entry,) = http.get("/_sandbox/journal").json()
     assert (entry["method"], entry["path"], entry["appid"]) == ("POST", "/wxa/setwebviewdomain", APPID)
@@ -167,9 +165,7 @@ def test_ctrl_c_ends_the_foreground_quietly() -> None:
     assert (process.returncode, out, err) == (0, "over\n", "")
 
 
-def test_a_page_by_a_name_that_is_not_ours_or_of_another_origin_steers_nothing(
-    http: httpx.Client, wxa_sandbox: RunningSandbox
-) -> None:
+def test_a_page_of_another_name_or_origin_steers_nothing(http: httpx.Client, wxa_sandbox: RunningSandbox) -> None:
     for host in ("evil.example.com", "evil.example.com:8099", "", "[::1", "127.0.0.1.evil.example"):
         for path in ("/", "/_sandbox/world", "/_sandbox/journal"):
             answer = http.get(path, headers={"Host": host})

@@ -128,9 +128,7 @@ def test_processes_that_open_a_new_store_at_the_same_time_all_can(store_url: str
 
 
 @from_migrations
-def test_threads_that_open_a_new_store_at_the_same_time_share_one_engine_and_leave_none_open(
-    store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_that_open_a_new_store_leave_one_engine_open(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, all_there = list[Engine](), threading.Barrier(4)
     create = engine_module.create_engine
 

@@ -71,9 +71,7 @@ def test_a_feed_says_who_released_and_approved(ledger: Ledger, store_url: str, d
     assert [each.run_id for each in history.releases(DAGS)] == ["found", "monday"]
 
 
-def test_a_review_takes_from_its_submission_until_it_is_first_seen_ended(
-    ledger: Ledger, store_url: str, days_ago: Callable[..., None]
-) -> None:
+def test_a_review_takes_until_it_is_seen_ended(ledger: Ledger, store_url: str, days_ago: Callable[..., None]) -> None:
     release(ledger, "r", APPIDS[:1], "", endpoint="submit_audit", outcome="submitted", auditid="4711")
     history, task = History(store_url), TaskRef("wxa_release", "r", "wait_for_audit")
     days_ago("r", 1)

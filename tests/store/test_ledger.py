@@ -35,11 +35,6 @@ def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platf
     return ledger.intend(platform, [call], task, fences)[0]
 
 
-def only(ledger: Ledger) -> Entry:
-    (entry,) = ledger.entries()
-    return entry
-
-
 def answer(ledger: Ledger, key: int, errcode: int | None, errmsg: str = "", rid: str = "") -> None:
     """Note an answer; ``None``: it was lost."""
     if errcode == 0:
@@ -51,7 +46,7 @@ def answer(ledger: Ledger, key: int, errcode: int | None, errmsg: str = "", rid:
 def test_an_intent_says_who_asks_for_what_and_knows_what(ledger: Ledger) -> None:
     began = time.time()
     key = intend(ledger, release(APPID).knowing({"version": "1.3.0"}))
-    entry = only(ledger)
+    (entry,) = ledger.entries()
     assert (entry.id, entry.component_appid, entry.appid, entry.endpoint) == (key, PLATFORM, APPID, "release")
     assert (entry.task, entry.before, entry.asked) == (TASK, {"version": "1.3.0"}, {})
     assert began - 5 < entry.sent_at < time.time() + 5
@@ -271,10 +266,6 @@ def test_rows_are_read_by_platform_mini_program_and_run_the_newest_first(ledger:
     ]
     for which, found in wanted:
         assert [entry.id for entry in ledger.entries(**which)] == [keys[each] for each in found], which
-
-
-def days_ago(days: float) -> dt.datetime:
-    return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
 
 
 def test_what_budgets_approvals_and_lag_need_is_not_erased_and_the_rest_by_appid_and_age(ledger: Ledger) -> None:

@@ -94,9 +94,7 @@ def test_lost_domains_stay_lost_until_they_are_effective_again(ledger: Ledger, s
     assert count(board, "differs") == 1
 
 
-def test_whoever_may_see_a_reading_sees_a_mini_program_that_only_it_knows_and_the_platforms_quota(
-    ledger: Ledger, store_url: str
-) -> None:
+def test_whoever_may_see_a_reading_sees_what_only_it_knows_and_the_quota(ledger: Ledger, store_url: str) -> None:
     ledger.know(PLATFORM, DRIFT, {APPID: {"outcome": "differs", "missing": [GONE]}})
     assert seen(store_url).outcome == "differs"
     assert MiniPrograms(store_url).of(APPID, ["wxa_release"]) is None
