@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pytest
 
@@ -12,6 +12,7 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
 from airflow_wxa.testing import Walk
 from tests.airflow_session import PLAIN, connection, load_release_dag, run_dag
+from tests.dags.stepwise import Stepwise
 
 ORIGIN: Final = "https://m.example.com"
 PLATFORM_LIST: Final = "/cgi-bin/component/modify_wxa_jump_domain"
@@ -112,21 +113,12 @@ def reviewed_at_once(shop: Shop) -> None:
     shop.account.scan_polls, shop.account.audit = 0, AuditPlan(polls=0)
 
 
-class Ended(Protocol):
-    """A walk, or a run that went on step by step."""
-
-    @property
-    def states(self) -> dict[str, str]: ...
-    @property
-    def errors(self) -> dict[str, BaseException]: ...
-
-
 def succeeded(run: Walk) -> Walk:
     assert run.state == "success", run.errors
     return run
 
 
-def failure(run: Ended, task_id: str) -> str:
+def failure(run: Walk | Stepwise, task_id: str) -> str:
     """Return why a task failed, on one line."""
     assert run.states[task_id] == "failed", run.errors
     return " ".join(str(run.errors[task_id]).split())
