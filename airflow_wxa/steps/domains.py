@@ -41,7 +41,7 @@ from airflow_wxa.errors import (
     WxaStateError,
 )
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, AcceptedWrites, Watched, read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.offline import WEBVIEW, Kinds, Offline, Online
+from airflow_wxa.steps.offline import WEBVIEW, Kinds, Online
 from airflow_wxa.steps.online import (
     SERVER_LIST,
     PlatformList,
@@ -118,7 +118,9 @@ def configure_domains(
             outcome = DomainOutcome("unchanged", appid, action, before=in_order(before), after=in_order(before))
             return (yield from _with_losses(outcome, online, accepted, allowed))
         if skip_equal and allowed is not None:
-            yield from _refuse_losses(appid, online, _intended(action, wanted, before), before, accepted, allowed)
+            left = in_order(_intended(action, wanted, before))
+            planned = DomainOutcome("configured", appid, action, before=in_order(before), after=left)
+            yield from _with_losses(planned, online, accepted, allowed)
         reply = yield from _written(appid, action, wanted, before, accepted, online)
         after = yield from _read_back(appid, action, wanted, before, accepted, reply.errcode)
     except WxaApiError as error:
@@ -150,7 +152,8 @@ def _configured_directly(
     before = yield from read_own_domains(appid, direct=True)
     online = yield from read_online(appid)
     after = before if action == "get" else _intended(action, wanted, before)
-    offline = yield from _refuse_losses(appid, online, after, before, accepted, allowed, field="direct")
+    outcome = DirectDomainOutcome("configured", appid, action, before=in_order(before), after=in_order(after))
+    planned = yield from _with_losses(outcome, online, accepted, allowed)
     try:
         done = yield from configure_webview_domains_directly(appid, action or "all", wanted)
     except WxaApiError as error:
@@ -158,42 +161,28 @@ def _configured_directly(
             raise
         code, said = error.errcode, error.errmsg
         return DirectDomainOutcome("individual", appid, action, errcode=code, errmsg=said, will_be_lost=())
-    lists = (done.before, done.after, done.added, done.removed)
-    told = [tuple(each[WEBVIEW]) if WEBVIEW in each else None for each in lists]
-    outcome = DirectDomainOutcome(
-        done.outcome, appid, action, before=told[0], after=told[1], added=told[2] or (), removed=told[3] or ()
-    )
-    return outcome.with_losses(offline)
+    lists = {"before": done.before, "after": done.after, "added": done.added, "removed": done.removed}
+    told: dict[str, Any] = {name: tuple(each[WEBVIEW]) for name, each in lists.items() if WEBVIEW in each}
+    return replace(planned, outcome=done.outcome, **{"before": None, "after": None} | told)
 
 
 def _with_losses(
     outcome: DomainOutcome, online: Online, accepted: AcceptedWrites, allowed: Kinds | None
 ) -> Step[DomainOutcome]:
-    """Return the outcome with the next release's losses, unless they are more than is allowed."""
-    after = None if outcome.after is None else frozenset(outcome.after)
-    before = None if outcome.before is None else frozenset(outcome.before)
-    offline = yield from _refuse_losses(outcome.appid, online, after, before, accepted, allowed)
-    return outcome.with_losses(offline)
+    """Return the outcome with the next release's losses, unless they are more than is allowed.
 
-
-def _refuse_losses(
-    appid: str,
-    online: Online,
-    after: frozenset[str] | None,
-    before: frozenset[str] | None,
-    accepted: AcceptedWrites,
-    allowed: Kinds | None,
-    *,
-    field: Literal["api", "direct"] = "api",
-) -> Step[Offline]:
-    """Return the next release's losses; the list that the write leaves, and domains that it takes off, are ours."""
+    The list that the write leaves, and domains that it takes off, are ours.
+    """
+    before, after = (None if each is None else frozenset(each) for each in (outcome.before, outcome.after))
     put_on, off = (after or frozenset()), (before or frozenset()) - (after if after is not None else before or set())
     asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
     past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
-    changed: dict[str, Kinds] = {field: {WEBVIEW: after}}
-    offline, _ = yield from going_offline(appid, online, past, changed=changed, registered=accepted.registered)
-    refuse_losses("setwebviewdomain" if field == "api" else "setwebviewdomain_directly", appid, offline, allowed)
-    return offline
+    is_direct = isinstance(outcome, DirectDomainOutcome)
+    changed = {"direct" if is_direct else "api": {WEBVIEW: after}}
+    offline, _ = yield from going_offline(outcome.appid, online, past, changed=changed, registered=accepted.registered)
+    step = "setwebviewdomain_directly" if is_direct else "setwebviewdomain"
+    refuse_losses(step, outcome.appid, offline, allowed)
+    return outcome.with_losses(offline)
 
 
 def _intended(action: Action, wanted: Sequence[WebviewDomain], before: frozenset[str] | None) -> frozenset[str] | None:
