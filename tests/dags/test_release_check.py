@@ -19,6 +19,7 @@ from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import run_dag
 from tests.dags.worlds import ORIGIN, REGISTER, Shop, failure, missing
+from tests.release.test_spec import GUIDE
 
 
 def problems(shop: Shop, **params: Any) -> list[str]:
@@ -100,10 +101,7 @@ def test_the_smaller_dags_refuse_a_misspelt_param_before_they_send_anything(
 
 
 API = {"requestdomain": ["https://api.example.com"]}
-GUIDE: dict[str, Any] = {
-    "owner_setting": {"contact_email": "ops@example.com", "notice_method": "弹窗"},
-    "setting_list": [{"privacy_key": "Location", "privacy_text": "展示附近门店"}],
-}
+LOCATION = [{"privacy_key": "Location", "privacy_text": "展示附近门店"}]
 
 
 @pytest.fixture
@@ -123,12 +121,12 @@ def sent(shop: Shop) -> list[str]:
 
 def test_all_three_are_done_where_they_are_asked_for_each_before_what_needs_it(shop: Shop) -> None:
     shop.account.privacy_keys = ["Location"]
-    run = shop.release(check_account=True, server_domains=API, privacy_setting=GUIDE)
+    run = shop.release(check_account=True, server_domains=API, privacy_setting={**GUIDE, "setting_list": LOCATION})
     assert {run.states[name] for name in ("check_account", "configure_server_domains", "set_privacy_setting")} == {
         "success"
     }
     assert shop.account.effective_domain["requestdomain"] == API["requestdomain"]
-    assert shop.account.privacy["1"]["setting_list"] == GUIDE["setting_list"]
+    assert shop.account.privacy["1"]["setting_list"] == LOCATION
     assert sent(shop) == ["getaccountbasicinfo", "modify_domain", "commit", "setprivacysetting", "submit_audit"]
 
 

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Param, task, task_group
 from airflow_wxa.dags.release_group import release_group
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, RunningSandbox
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.world import World
 from airflow_wxa.testing import Walk
@@ -45,15 +45,14 @@ def wxa_world() -> World:
 
 
 @pytest.fixture(autouse=True)
-def wechat(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+def shop(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """Hold the tokens of both platforms' merchants in one Connection, and keep a ledger for each test.
 
     What an earlier one was allowed to take offline counts for the same version.
     """
-    tokens = {each.appid: each.fixed_token for each in shop.wechat.world.mini_programs}
-    shop.connect(authorizer_access_tokens=tokens)
+    shop.connect(authorizer_access_tokens={each.appid: each.fixed_token for each in shop.wechat.world.mini_programs})
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'ledger.db'}")
-    return shop.wechat
+    return shop
 
 
 def mapped(shops: list[str] = SHOPS, **given: Any) -> DAG:
@@ -62,19 +61,19 @@ def mapped(shops: list[str] = SHOPS, **given: Any) -> DAG:
     return dag
 
 
-def online(wechat: RunningSandbox) -> list[str]:
-    return [each.appid for each in wechat.world.mini_programs if each.release_info]
+def online(shop: Shop) -> list[str]:
+    return [each.appid for each in shop.wechat.world.mini_programs if each.release_info]
 
 
-def committed(wechat: RunningSandbox) -> list[str]:
-    return [str(entry.appid) for entry in calls(wechat.journal, "/wxa/commit")]
+def committed(shop: Shop) -> list[str]:
+    return [str(entry.appid) for entry in calls(shop.journal, "/wxa/commit")]
 
 
 def ends(run: Walk, task_id: str) -> str:
     return letters(run, f"release_group.{task_id}")
 
 
-def test_five_merchants_take_five_roads_and_none_stops_another(wechat: RunningSandbox) -> None:
+def test_five_merchants_take_five_roads_and_none_stops_another(shop: Shop) -> None:
     run = run_dag(mapped(approval=False))
     outcomes = [each["outcome"] for each in run.xcoms["release_group.configure_domains"]]
     assert outcomes == ["configured", "unchanged", "platform_list_empty", "individual", "configured"]
@@ -90,34 +89,34 @@ def test_five_merchants_take_five_roads_and_none_stops_another(wechat: RunningSa
     names = [task_id.removeprefix("release_group.") for task_id in run.states]
     assert {each: {name for name in names if ends(run, name) == each} for each in by_ends} == by_ends, run.errors
     assert run.state == "failed"
-    assert committed(wechat) == [CONFIGURED, UNCHANGED, INDIVIDUAL, REJECTED]
-    assert online(wechat) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
+    assert committed(shop) == [CONFIGURED, UNCHANGED, INDIVIDUAL, REJECTED]
+    assert online(shop) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
     assert [each and each["effective"] for each in run.xcoms["release_group.verify_release"]][:2] == [[ORIGIN]] * 2
 
 
-def test_a_rejection_holds_one_merchant_back_by_the_ledger(wechat: RunningSandbox) -> None:
-    wechat.world.mini_program(REJECTED).audit = AuditPlan(polls=0)
+def test_a_rejection_holds_one_merchant_back_by_the_ledger(shop: Shop) -> None:
+    shop.wechat.world.mini_program(REJECTED).audit = AuditPlan(polls=0)
     with DAG("one_rejected", schedule=None, default_args={"retries": 0}) as dag:
         release_group.override(group_id="ours").partial(**CODE).expand(appid=SHOPS)
     answers = {"ours.approve_release": "Approve", "ours.approve_release[1]": "Reject"}
     run = succeeded(run_dag(dag, answers=answers))
     assert letters(run, "ours.release", "ours.verify_release") == "S--SS" * 2
-    assert online(wechat) == [CONFIGURED, INDIVIDUAL, REJECTED]
-    assert calls(wechat.journal, "/wxa/release")[0].appid == CONFIGURED
+    assert online(shop) == [CONFIGURED, INDIVIDUAL, REJECTED]
+    assert calls(shop.journal, "/wxa/release")[0].appid == CONFIGURED
     decided = [row for row in open_ledger().entries(appid=UNCHANGED) if row.task.task_id == "ours.approve_release"]
     assert [(row.task.map_index, row.after and row.after["outcome"]) for row in decided][:1] == [(1, "rejected")]
 
 
-def test_a_mark_of_the_approval_releases_nobody_and_of_the_domains_lets_no_code_follow(wechat: RunningSandbox) -> None:
+def test_a_mark_of_the_approval_releases_nobody_and_of_the_domains_lets_no_code_follow(shop: Shop) -> None:
     run = run_dag(mapped([CONFIGURED, EMPTY, REJECTED]), mark_success="release_group.approve_release")
     assert ends(run, "release") == "F-U"
     assert "nobody has approved it" in str(run.errors["release_group.release"])
-    assert online(wechat) == []
-    before = committed(wechat)
+    assert online(shop) == []
+    before = committed(shop)
     run = run_dag(mapped([UNCHANGED, EMPTY], approval=False), mark_success="release_group.configure_domains")
     assert ends(run, "commit_code") == "FF"
     assert "no outcome of the domains reached it" in str(run.errors["release_group.commit_code"])
-    assert committed(wechat) == before
+    assert committed(shop) == before
 
 
 @pytest.mark.parametrize(
@@ -130,13 +129,11 @@ def test_a_mark_of_the_approval_releases_nobody_and_of_the_domains_lets_no_code_
     ],
     ids=["delete", "get", "individuals stop", "not on the platform's list"],
 )
-def test_code_follows_only_where_the_domains_were_answered_well(
-    wechat: RunningSandbox, given: dict[str, Any], commits: str
-) -> None:
+def test_code_follows_only_where_domains_were_answered_well(shop: Shop, given: dict[str, Any], commits: str) -> None:
     run = run_dag(mapped([CONFIGURED, EMPTY, INDIVIDUAL], approval=False, release=False, **given))
     assert ends(run, "commit_code") == commits, run.errors
-    assert len(committed(wechat)) == commits.count("S")
-    assert online(wechat) == []
+    assert len(committed(shop)) == commits.count("S")
+    assert online(shop) == []
 
 
 @pytest.mark.parametrize(
@@ -148,25 +145,23 @@ def test_code_follows_only_where_the_domains_were_answered_well(
     ],
     ids=["nobody says yes", "allowed", "a person is asked"],
 )
-def test_what_would_go_offline_stops_before_the_commit_unless_somebody_says_yes(
-    shop: Shop, wechat: RunningSandbox, given: dict[str, Any], said: list[str] | None
-) -> None:
+def test_what_would_go_offline_stops_the_commit_without_a_yes(shop: Shop, given: dict[str, Any], said: Any) -> None:
     shop.put_online("1.0.0", OWN)
     run = run_dag(mapped([CONFIGURED, UNCHANGED], **given), answers="Approve")
     assert ends(run, "commit_code") == ("U" if said is None else "S") + "S"
-    assert (CONFIGURED in committed(wechat)) is (said is not None)
+    assert (CONFIGURED in committed(shop)) is (said is not None)
     verified = run.xcoms["release_group.verify_release"][0]
     assert (verified and verified["lost"]) == said, run.errors
 
 
-def test_a_param_of_the_dag_decides_about_approval_besides(wechat: RunningSandbox) -> None:
+def test_a_param_of_the_dag_decides_about_approval_besides(shop: Shop) -> None:
     with DAG("param", schedule=None, params={"approval": Param(True, type="boolean")}) as dag:
         release_group(appid=CONFIGURED, approval="{{ params.approval }}", **CODE)
     assert run_dag(dag, answers="Reject").states["release_group.release"] == "skipped"
     assert ends(run_dag(mapped([CONFIGURED]), approval=False), "release") == "U"
-    assert online(wechat) == []
+    assert online(shop) == []
     assert run_dag(dag, approval=False).states["release_group.approve_release"] == "skipped"
-    assert online(wechat) == [CONFIGURED]
+    assert online(shop) == [CONFIGURED]
 
 
 def at_parse(**given: Any) -> Any:
@@ -202,7 +197,7 @@ def test_what_cannot_be_right_or_safe_is_refused_at_parse(build: Any, said: str)
     assert said in str(refused.value)
 
 
-def test_what_only_a_run_knows_is_refused_before_the_first_call(wechat: RunningSandbox) -> None:
+def test_what_only_a_run_knows_is_refused_before_the_first_call(shop: Shop) -> None:
     with DAG("late", schedule=None, params={"road": Param("register")}, default_args={"retries": 0}) as dag:
 
         @task
@@ -225,10 +220,10 @@ def test_what_only_a_run_knows_is_refused_before_the_first_call(wechat: RunningS
     assert f"appid = '{CONFIGURED}': comes twice" in str(run.errors["plain.check_release"])
     assert "write the list of the whole platform" in str(run.errors["register.check_release"])
     assert "approval = 'maybe': must be true or false" in str(run.errors["wrong.check_release"])
-    assert online(wechat) == [UNCHANGED, INDIVIDUAL]
+    assert online(shop) == [UNCHANGED, INDIVIDUAL]
 
 
-def test_values_are_templates_outputs_and_rows_with_their_types(wechat: RunningSandbox) -> None:
+def test_values_are_templates_outputs_and_rows_with_their_types(shop: Shop) -> None:
     with DAG("typed", schedule=None, params={"flag": Param(False), "texts": Param([ORIGIN])}) as dag:
 
         @task
@@ -243,38 +238,38 @@ def test_values_are_templates_outputs_and_rows_with_their_types(wechat: RunningS
         release_group.partial(**given).expand_kwargs(rows)
     run = succeeded(run_dag(dag))
     assert [each["user_version"] for each in run.xcoms["release_group.commit_code"]] == ["typed", "2"]
-    ext_json = json.loads(calls(wechat.journal, "/wxa/commit")[0].body["ext_json"])
+    ext_json = json.loads(calls(shop.journal, "/wxa/commit")[0].body["ext_json"])
     assert ext_json["ext"] == {"shop": "{{ not a template }}"}
-    assert online(wechat) == [CONFIGURED, UNCHANGED]
+    assert online(shop) == [CONFIGURED, UNCHANGED]
 
 
-def test_it_stands_unmapped_nested_and_in_a_mapped_group_of_a_team(wechat: RunningSandbox) -> None:
+def test_it_stands_unmapped_nested_and_in_a_mapped_group_of_a_team(shop: Shop) -> None:
     with DAG("stands", schedule=None) as dag:
 
         @task_group
-        def shop(appid: str) -> None:
+        def ours(appid: str) -> None:
             release_group(appid=appid, approval=False, **CODE)
 
-        release_group(appid=INDIVIDUAL, approval=False, **CODE) >> shop.expand(appid=[CONFIGURED, UNCHANGED])
+        release_group(appid=INDIVIDUAL, approval=False, **CODE) >> ours.expand(appid=[CONFIGURED, UNCHANGED])
     run = succeeded(run_dag(dag))
-    assert run.states["shop.release_group.release"] == "success,success"
-    assert online(wechat) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
+    assert run.states["ours.release_group.release"] == "success,success"
+    assert online(shop) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
 
 
-def test_the_dags_of_the_how_to_release(wechat: RunningSandbox) -> None:
+def test_the_dags_of_the_how_to_release(shop: Shop) -> None:
     run = run_dag(release_listed_shops)
     assert run.xcoms["without_domains"] == {EMPTY: "platform_list_empty", INDIVIDUAL: "individual"}
-    assert online(wechat) == [CONFIGURED, UNCHANGED]
+    assert online(shop) == [CONFIGURED, UNCHANGED]
     assert run.state == "failed"
     assert ends(run_dag(release_shops, answers="Approve", user_version="1.5.0"), "release") == "SS-SU"
 
 
 @pytest.mark.usefixtures("airflow_database")
-def test_a_whole_run_ends_as_a_walk_does(wechat: RunningSandbox) -> None:
+def test_a_whole_run_ends_as_a_walk_does(shop: Shop) -> None:
     shops = [CONFIGURED, EMPTY]
     walked = run_dag(mapped(shops, approval=False))
-    wechat.reset()
+    shop.wechat.reset()
     ran = whole_run(register_dag(mapped(shops, approval=False)))
     assert (ran.state, ran.states) == (walked.state, walked.states)
     assert ends(ran, "release") == "S-"
-    assert online(wechat) == [CONFIGURED]
+    assert online(shop) == [CONFIGURED]

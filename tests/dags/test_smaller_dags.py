@@ -1,13 +1,12 @@
 """The DAGs beside the release: Mini Programs' business domains, the platform's list, drift, files, and a rollback."""
 
 import stat
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Context
 
 from airflow_wxa.dags import fleet_files
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
@@ -195,27 +194,23 @@ def moves(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Moves:
     return moves
 
 
-def rolled_back(
-    choice: str | None = None, before: dict[str, Callable[[Context], None]] | None = None, **params: Any
-) -> Run:
+def rolled_back(choice: str | None = None, before: Mapping[str, Any] = MappingProxyType({}), **params: Any) -> Run:
     """Walk the DAG.
 
     :param before: task id → what happens before it.
     """
     dag = rollback_dag()
-    for task_id, act in (before or {}).items():
+    for task_id, act in before.items():
         dag.get_task(task_id)._pre_execute_hook = act
     asked: dict[str, Any] = {"appid": APPID, "approval": choice is not None}
     return run_dag(dag, answers=choice, **asked | params)
 
 
-@pytest.mark.parametrize(("app_version", "comes_back"), [(None, "2"), ("11", "1")])
-def test_an_approved_version_comes_back_once(
-    shop: Shop, moves: Moves, app_version: str | None, comes_back: str
-) -> None:
+@pytest.mark.parametrize(("app_version", "back"), [(None, "2"), ("11", "1")])
+def test_an_approved_version_comes_back_once(shop: Shop, moves: Moves, app_version: str | None, back: str) -> None:
     run = rolled_back("Approve", app_version=app_version)
     assert run.states == dict.fromkeys(("list_versions", "approve_rollback", "rollback", "verify_rollback"), "success")
-    assert (shop.online, moves.asked) == (comes_back, [int(app_version or 12)])
+    assert (shop.online, moves.asked) == (back, [int(app_version or 12)])
     assert (run.xcoms["rollback"]["outcome"], run.xcoms["rollback"]["left"]) == ("rolled_back", [])
     assert "cannot be rolled back again" in failure(rolled_back(), "list_versions")
     assert len(moves.asked) == 1
