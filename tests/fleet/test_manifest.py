@@ -239,17 +239,14 @@ def test_a_param_holds_at_most_a_mebibyte_and_a_file_more() -> None:
 def test_many_entries_are_read_at_the_pace_of_few_and_the_collector_rests_meanwhile() -> None:
     collected: list[str] = []
 
-    def collects(phase: str, _: object) -> None:
-        collected.append(phase)
-
     def seconds_for_each(entries: int) -> float:
         lines = [f"  - {{appid: wx{number:016x}, ext_json: {{ext: {{shop: 'a'}}}}}}" for number in range(entries)]
         text = "\n".join(["apps:", *lines])
-        gc.callbacks.append(collects)
+        gc.callbacks.append(lambda phase, _: collected.append(phase))
         begin = time.process_time()
         read_document(text, "sale.yaml")
         ended = time.process_time()
-        gc.callbacks.remove(collects)
+        gc.callbacks.pop()
         return (ended - begin) / entries
 
     seconds_for_each(100)

@@ -20,10 +20,7 @@ from tests.fleet.fleets import accepted, manifest
 Walks = Callable[..., "Fleet"]
 
 
-@cache
-def _dag() -> DAG:
-    """Return the DAG as it comes; a walk leaves it so."""
-    return fleet_release_dag()
+_dag = cache(fleet_release_dag)  # as it comes; a walk leaves it so
 
 
 class Fleet:
