@@ -9,13 +9,11 @@ from tests.chaos.witness import Witness, contested_world
 
 @pytest.fixture
 def wxa_world() -> World:
-    """Return the world in which a release uses every endpoint."""
     return contested_world()
 
 
 @pytest.fixture
 def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
-    """Return who sees what really happens at WeChat."""
     witness = Witness()
     witness.watch(monkeypatch)
     return witness

@@ -74,8 +74,6 @@ class Renewing(FixedTokens):
 
 
 class FaultyClient(WxaClient):
-    """See the module."""
-
     def __init__(self, running: RunningSandbox, trouble: Trouble, observer: Observer | None = None) -> None:
         tokens = Renewing(running.world)
         patience = NO_PATIENCE if trouble.fault == "timeout" else PATIENCE
@@ -96,7 +94,6 @@ class FaultyClient(WxaClient):
 
 
 def answered_at_once(sandbox: Sandbox, request: Request) -> Answer:
-    """Return what the sandbox answers, without a connection."""
     url = urlsplit(request.url)
     asked = gate.Request(request.method, url.path, dict(parse_qsl(url.query)), request.content or b"")
     answer, _ = sandbox.answer(asked)

@@ -37,7 +37,6 @@ class Mortal:
     asked: int = 0
 
     def passes(self, moment: Moment) -> None:
-        """Go on, or be struck."""
         if (self.moment, self.at) == (moment, self.asked):
             self.at = NEVER
             self.strike()

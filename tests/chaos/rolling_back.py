@@ -17,7 +17,6 @@ VERSIONS: Final = ("2", "1", "0")  # the newest first; "3" is online
 
 
 def world() -> World:
-    """Return a world with a version online and three before it."""
     earlier: list[Any] = [
         {"app_version": 10 + int(each), "user_version": each, "user_desc": f"v{each}", "commit_time": 1}
         for each in VERSIONS

@@ -38,7 +38,6 @@ class Deaths:
         self.ledger = Ledger(self.store_url)
 
     def process(self, moment: Moment = "before", at: int = NEVER) -> int:
-        """Run the release in a fresh process, and return how that ended."""
         return in_a_process(release, self.running.url, self.store_url, moment, at)
 
     def register_again(self) -> None:

@@ -74,7 +74,6 @@ def bench(wxa_sandbox: RunningSandbox, witness: Witness) -> Bench:
 
 @pytest.fixture
 def undisturbed(bench: Bench) -> list[str]:
-    """Return the endpoints that an undisturbed release asks, in order."""
     asked = bench.run(Trouble(NO_TROUBLE))
     bench.witness.assert_released_once(bench.running.world, PLAN.description)
     return asked

@@ -76,7 +76,6 @@ def test_two_runs_at_once_move_back_one_version(wxa_sandbox: RunningSandbox, sto
 
 
 def go_back(tried: Recorded, plan: RollbackPlan, ends: list[str]) -> None:
-    """Roll back, and keep how it ended."""
     try:
         ends.append(carried(tried, plan).outcome)
     except WxaError as error:

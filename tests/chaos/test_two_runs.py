@@ -55,7 +55,6 @@ class Run:
         return "" if self._next is None else self._next.endpoint.name
 
     def go_on(self) -> None:
-        """Send the next call and give the answer to the run."""
         assert self._next is not None
         self.asked.append(self.next_endpoint)
         assert len(self.asked) < MOST_CALLS, "it goes round in circles"
@@ -93,7 +92,6 @@ class Run:
 
 
 def two_runs(witness: Witness, rng: random.Random, loose: Looseness = WORLDS["strict"]) -> tuple[Run, Run]:
-    """Return two runs on a Mini Program of which nothing is known, with reviewers in a hurry or not."""
     world = contested_world()
     world.loose = loose
     account = world.mini_program(APPID)

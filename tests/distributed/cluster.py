@@ -71,7 +71,6 @@ class Cluster:
 
     @property
     def workers(self) -> list[Component]:
-        """The Celery workers that were started."""
         return [each for each in self.airflow.processes.components if each.name.startswith(WORKER)]
 
     def lose(self, component: Component) -> None:

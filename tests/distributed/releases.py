@@ -61,11 +61,9 @@ class Release:
 
     @property
     def state(self) -> str:
-        """Airflow's word for the run."""
         return self.cluster.airflow.api.run_states(self.dag_id).get(self.appids[0], "")
 
     def task(self, task_id: str) -> TaskInstance:
-        """Return a task as Airflow has it now."""
         tasks = self.cluster.airflow.api.task_instances(self.dag_id, self.appids[0])
         return next(each for each in tasks if each.task_id == task_id)
 
@@ -76,7 +74,6 @@ class Release:
 
     @property
     def mini_programs(self) -> list[MiniProgram]:
-        """What WeChat knows of them."""
         return [self.cluster.sandbox.world.mini_program(each) for each in self.appids]
 
     def ends_with_all_released_once(self) -> None:
@@ -105,7 +102,6 @@ class Release:
 
 
 def start_release(cluster: Cluster, appid: str) -> Release:
-    """Trigger ``wxa_release``."""
     conf = {"appid": appid, "webviewdomain": [WANTED], "template_id": TEMPLATE_ID, "user_version": USER_VERSION}
     cluster.airflow.api.trigger(releases.DAG_ID, appid, conf | {"approval": False})
     return Release(cluster=cluster, dag_id=releases.DAG_ID, appids=[appid])

@@ -41,7 +41,6 @@ def drive(serving: Serves, store_url: str) -> Callable[..., Drive]:
 
 @pytest.fixture
 def connected(serving: Serves, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Serves:
-    """Return what serves a world, and makes it the one of ``wxa_default``."""
 
     def start(world: World | int) -> RunningSandbox:
         wechat = serving(world)

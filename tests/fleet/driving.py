@@ -129,7 +129,6 @@ class Drive:
             return await carried.work(apps)
 
     def submitted(self, usable: int = 10**6) -> None:
-        """Carry the fleet to its audits."""
         self.plan()
         for each in STAGES:
             self.gate(usable) if each == "domain_gate" else self.stage(each)
@@ -148,7 +147,6 @@ class Drive:
         return self.outcomes
 
     def accepted(self, endpoint: str) -> list[str]:
-        """Return the Mini Programs of the calls that WeChat accepted, in order."""
         return accepted(self.wechat, endpoint)
 
     @property

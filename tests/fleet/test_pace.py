@@ -28,7 +28,6 @@ from tests.fleet.test_manifest import FIRST, SECOND, Files
 
 
 def commits_asked(here: Drive, number: int) -> int:
-    """Return how many commits of a Mini Program WeChat was asked for."""
     return sum((call.path, call.appid) == ("/wxa/commit", appid(number)) for call in here.wechat.journal)
 
 

@@ -62,8 +62,6 @@ def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is
 
 
 class Observed(Memory):
-    """An observer that tells of what it was asked and told."""
-
     component_appid = PLATFORM
 
     def __init__(self, after: Callable[[list[int]], None] = lambda _: None) -> None:

@@ -49,7 +49,6 @@ class Campaign:
             self.write(ledger.insert().values(row | {"appid": appid(number)}))
 
     def sent(self, *endpoints: str) -> list[int]:
-        """Return how many calls WeChat accepted."""
         return [len(self.older.accepted(each)) for each in endpoints]
 
 

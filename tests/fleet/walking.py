@@ -56,7 +56,6 @@ class Fleet:
 
     @property
     def spent(self) -> dict[str, int]:
-        """How many commits, submissions and releases WeChat took."""
         return {each: len(accepted(self.sandbox, each)) for each in ("commit", "submit_audit", "release")}
 
 
@@ -68,7 +67,6 @@ class Walked:
         self.run.go_on()
 
     def clear(self, task_id: str) -> None:
-        """Clear a task and those behind it, and go on."""
         for each in (task_id, *self.run.dag.get_task(task_id).get_flat_relative_ids(upstream=False)):
             self.run.skipped.pop(each, None)
             for index in self.run.indexes(each):
