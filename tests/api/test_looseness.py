@@ -28,8 +28,7 @@ from airflow_wxa.steps.authorisation import (
     list_refresh_tokens,
     new_authorisation_link,
 )
-from tests.chaos.faulty import answered_at_once
-from tests.chaos.releasing import Memory, Plan, as_one_step
+from tests.chaos.releasing import Memory, Plan, answered_at_once, as_one_step
 from tests.tables import each_row
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/answers.md"

@@ -3,36 +3,22 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from airflow_wxa import steps
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
 from airflow_wxa.client import WxaClient
+from airflow_wxa.client.delivery import Answer, Request
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.sandbox import gate
+from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import (
-    LAG_SECONDS,
-    NOTHING_ACCEPTED,
-    AcceptedWrites,
-    Approved,
-    Left,
-    Recall,
-    ReleaseOutcome,
-    Step,
-    Submission,
-    audit_error,
-    audit_status,
-    commit_code,
-    configure_domains,
-    modify_platform_domains,
-    privacy_scan,
-    release_version,
-    submit_version,
-    verify_release,
-)
+from airflow_wxa.steps import Step
 from airflow_wxa.store import Ledger, TaskRef
 
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0")
@@ -68,7 +54,7 @@ class Memory:
     """What the ledger knows of a run's accepted writes, kept in memory: the client's observer."""
 
     def __init__(self) -> None:
-        self.accepted = NOTHING_ACCEPTED
+        self.accepted = steps.NOTHING_ACCEPTED
         self._calls: list[Call] = []
         self.component_appid = COMPONENT_APPID
 
@@ -85,22 +71,22 @@ class Memory:
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
         return [None] * len(steps)
 
-    def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+    def recall(self, questions: Sequence[steps.Recall]) -> Sequence[steps.AcceptedWrites]:
         return [self.accepted] * len(questions)
 
-    def left(self, questions: Sequence[Left]) -> Sequence[int]:
+    def left(self, questions: Sequence[steps.Left]) -> Sequence[int]:
         return [5 - len(self.accepted.withdrawn)] * len(questions)
 
-    def approved(self, questions: Sequence[Approved]) -> Sequence[None]:
+    def approved(self, questions: Sequence[steps.Approved]) -> Sequence[None]:
         return [None] * len(questions)
 
 
-def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:
+def _known(accepted: steps.AcceptedWrites, call: Call, reply: Reply) -> steps.AcceptedWrites:
     """Return what a run knows after one more accepted write, as the hook tells it from the ledger."""
     accepted = accepted.with_write(call.endpoint.name, call.before)
     match call.endpoint.name:
         case "submit_audit":
-            return replace(accepted, submitted={str(reply.answer["auditid"]): LAG_SECONDS, **accepted.submitted})
+            return replace(accepted, submitted={str(reply.answer["auditid"]): steps.LAG_SECONDS, **accepted.submitted})
         case "modify_wxa_jump_domain":
             return replace(accepted, registered=normalised_hosts(call.body["wxa_jump_h5_domain"]))
         case "undocodeaudit":
@@ -108,35 +94,35 @@ def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites
     return accepted
 
 
-def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
+def tasks(plan: Plan) -> Generator[Task, Any, steps.ReleaseOutcome]:
     """Yield the tasks of a release, be sent their outcomes, and return the last one's."""
     version, wanted, withdraws = plan.version, plan.wanted, plan.withdraw_foreign_audit
-    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted))
+    domains = yield Task("configure_domains", lambda: steps.configure_domains(APPID, "add", wanted))
     if domains.outcome == "platform_list_empty":
         hosts = [domain.host for domain in wanted]
-        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts))
-        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted))
+        yield Task("register_platform_domains", lambda: steps.modify_platform_domains("add", hosts))
+        yield Task("configure_domains_again", lambda: steps.configure_domains(APPID, "add", wanted))
     user_desc = f"release {version.user_version}"
-    yield Task("commit_code", lambda: commit_code(version, user_desc, withdraw_foreign_audit=withdraws))
-    while (yield Task("wait_for_privacy_scan", lambda: privacy_scan(APPID))).outcome != "clear":
+    yield Task("commit_code", lambda: steps.commit_code(version, user_desc, withdraw_foreign_audit=withdraws))
+    while (yield Task("wait_for_privacy_scan", lambda: steps.privacy_scan(APPID))).outcome != "clear":
         pass
-    how = Submission(version_desc="demo 1/1", withdraw_foreign_audit=withdraws)
-    auditid = (yield Task("submit_audit", lambda: submit_version(version, how))).auditid
-    review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
+    how = steps.Submission(version_desc="demo 1/1", withdraw_foreign_audit=withdraws)
+    auditid = (yield Task("submit_audit", lambda: steps.submit_version(version, how))).auditid
+    review = yield Task("wait_for_audit", lambda: steps.audit_status(APPID, auditid))
     while review.outcome in _STILL_OPEN:
-        review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
-    if (ended_badly := audit_error(review)) is not None:
+        review = yield Task("wait_for_audit", lambda: steps.audit_status(APPID, auditid))
+    if (ended_badly := steps.audit_error(review)) is not None:
         raise ended_badly
-    released = yield Task("release", lambda: release_version(version, wanted, noted_auditid=auditid))
-    outcome: ReleaseOutcome = yield Task(
-        "verify_release", lambda: verify_release(version, wanted, released_at=released.release_time)
+    released = yield Task("release", lambda: steps.release_version(version, wanted, noted_auditid=auditid))
+    outcome: steps.ReleaseOutcome = yield Task(
+        "verify_release", lambda: steps.verify_release(version, wanted, released_at=released.release_time)
     )
     return outcome
 
 
 def as_one_step(
     plan: Plan, tried: Callable[[Task, int], Step[Any]] = lambda task, _: task.make()
-) -> Step[ReleaseOutcome]:
+) -> Step[steps.ReleaseOutcome]:
     """Return a release as the calls that it makes, one by one, for whoever wants to stand between them.
 
     A task whose error may be repeated is tried three times, as by Airflow.
@@ -149,7 +135,7 @@ def as_one_step(
         try:
             task = flow.send(outcome)
         except StopIteration as stop:
-            released: ReleaseOutcome = stop.value
+            released: steps.ReleaseOutcome = stop.value
             return released
         for try_number in range(1, TRIES + 1):
             try:
@@ -160,7 +146,7 @@ def as_one_step(
                     raise
 
 
-def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
+def carried(plan: Plan, work: Callable[[Task, int], Any]) -> steps.ReleaseOutcome:
     """Carry a release to its end; raises as :func:`as_one_step`.
 
     :param work: does one try of a task, and returns its outcome.
@@ -172,7 +158,7 @@ def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
 
     with pytest.raises(StopIteration) as ended:
         next(as_one_step(plan, at_once))
-    released: ReleaseOutcome = ended.value.value
+    released: steps.ReleaseOutcome = ended.value.value
     return released
 
 
@@ -192,3 +178,11 @@ class Recorded:
         recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref)
         with self._client_of(recorder) as client:
             return client.run(task.make())
+
+
+def answered_at_once(sandbox: Sandbox, request: Request) -> Answer:
+    """Return what the sandbox answers, without a connection."""
+    url = urlsplit(request.url)
+    asked = gate.Request(request.method, url.path, dict(parse_qsl(url.query)), request.content or b"")
+    answer, _ = sandbox.answer(asked)
+    return Answer(200, sandbox.encode(asked, answer))

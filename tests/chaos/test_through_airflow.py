@@ -9,8 +9,8 @@ import pytest
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault, RunningSandbox
 from tests.airflow_session import Run, connection
-from tests.chaos.faulty import FAULTS
 from tests.chaos.releasing import Plan
+from tests.chaos.test_matrix import FAULTS
 from tests.chaos.witness import Witness
 
 Release = Callable[..., Run]
