@@ -100,9 +100,7 @@ def test_the_form_names_the_standard_fields_by_what_they_hold(form: ConnectionHo
     assert hidden == {"url_schema"}  # Airflow saves a hidden port as 0, and its Test button takes that for a change
 
 
-def test_the_options_have_defaults_that_airflow_reads(
-    manager: ProvidersManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_options_have_defaults_airflow_reads(manager: ProvidersManager, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.configuration import conf  # noqa: PLC0415  (as above)
 
     options: dict[str, Any] = dict(manager.provider_configs)["airflow-wxa"]["wxa"]["options"]

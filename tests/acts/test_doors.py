@@ -209,9 +209,7 @@ def test_the_table_holds_every_act_and_each_names_writes_of_the_catalogue() -> N
 
 
 @pytest.mark.parametrize("act", CASES)
-def test_each_door_does_the_same_and_the_step_reads_each_field(
-    act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doors_do_alike_and_read_all_fields(act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     read: set[str] = set()
 
     class _Watched(act):  # type: ignore[misc, valid-type]
@@ -242,9 +240,7 @@ def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(act: ty
 
 
 @approved
-def test_an_act_proves_each_fact_that_its_approval_names_right_before_the_write(
-    act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_act_proves_each_approved_fact(act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     named: set[str] = set()
     proven = {OFFLINE}  # a bound: what may go offline is compared with it
 
@@ -261,9 +257,7 @@ def test_an_act_proves_each_fact_that_its_approval_names_right_before_the_write(
     assert named - proven == set(), "`about` of the `approved(…)` in the step leaves out facts that the question names"
 
 
-def test_each_door_refuses_the_same_before_it_sends_anything(
-    airflow_database: None, wxa_default: RunningSandbox
-) -> None:
+def test_each_door_refuses_the_same_and_sends_nothing(airflow_database: None, wxa_default: RunningSandbox) -> None:
     for act, (fields, _) in CASES.items():
         wrong = {**fields, **dict.fromkeys(act.reads, object())}
         for door in doors_of(act):

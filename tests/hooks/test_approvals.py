@@ -31,9 +31,7 @@ DECISION = {"outcome": "approved", "online": "3", "online_since": 1, "user_versi
         ({"online_since": 2}, "online_since"),
     ],
 )
-def test_a_rollback_that_was_approved_before_questions_were_kept_is_carried_out(
-    decided: dict[str, object], differs: str
-) -> None:
+def test_a_rollback_approved_before_questions_were_kept_is_done(decided: dict[str, object], differs: str) -> None:
     named = RollbackPlan.from_json(PLAN).named
     error = refusal("rollback", Approved("approve_rollback", APPID, named), DECISION | decided)
     assert (list(error.values)[1:] if error else []) == ([differs] if differs else [])

@@ -116,9 +116,7 @@ def test_what_a_uri_holds_as_text_is_read_as_what_it_means(said: str, flag: bool
         ({"host": "api.example.com"}, "https://api.example.com"),
     ],
 )
-def test_the_host_is_completed_and_defaults_are_ten_seconds_and_the_environments_egress(
-    fields: dict[str, Any], host: str
-) -> None:
+def test_the_host_is_completed_and_the_rest_has_defaults(fields: dict[str, Any], host: str) -> None:
     assert of(**fields).egress == Egress(host, 10, None, None)
 
 
@@ -129,17 +127,13 @@ def test_the_host_is_completed_and_defaults_are_ten_seconds_and_the_environments
         *((none, ()) for none in (None, "", " ", {}, "{}")),
     ],
 )
-def test_merchant_tokens_come_as_an_object_or_as_the_text_of_the_form_or_not_at_all(
-    tokens: Any, appids: tuple[str, ...]
-) -> None:
+def test_merchant_tokens_come_as_an_object_or_as_its_text_or_not_at_all(tokens: Any, appids: tuple[str, ...]) -> None:
     fixed = of({TOKENS: tokens}).fixed
     assert fixed.appids == appids
     assert [fixed.token(each).reveal() for each in appids] == [MERCHANT_TOKEN] * len(appids)
 
 
-def test_a_fixed_token_comes_first_then_a_token_url_then_platform_credentials_one_object_a_process(
-    airflow_database: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fixed_tokens_come_before_url_and_credentials(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
     fixed = of({TOKENS: {APPID: "token"}}).tokens
     assert (fixed.appids, fixed.other) == ((APPID,), None)

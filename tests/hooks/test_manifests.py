@@ -39,9 +39,7 @@ def refused(name: str, folder: str) -> str:
     return problem
 
 
-def test_a_file_below_the_configured_folder_is_read_without_its_byte_order_mark(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_the_configured_folder_is_read_without_a_mark(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ManifestSources(PLATFORM, str(folder)).read("sale.yaml") == "release: {}"
     monkeypatch.setenv("AIRFLOW__WXA__MANIFEST_FOLDER", str(folder))
     assert ManifestSources(PLATFORM).read("spring/shops.csv") == "appid\n"
@@ -71,9 +69,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(folder: Path, name: str)
 
 
 @pytest.mark.parametrize("prefix", ["file://", "local://", "simplecache::file://", "filecache::s3://", "dir::local://"])
-def test_a_link_that_leads_out_of_the_folder_is_refused_and_so_is_a_folder_that_object_storage_would_read_otherwise(
-    folder: Path, prefix: str
-) -> None:
+def test_a_link_out_of_the_folder_is_refused_and_so_is_a_prefix_that_would_follow_it(folder: Path, prefix: str) -> None:
     (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
     assert refused("link.yaml", str(folder)) == "link.yaml: leads out of manifest_folder"
     assert "must be a folder or a prefix of object storage" in refused("link.yaml", f"{prefix}{folder}")

@@ -263,9 +263,7 @@ ASKED = Approved("approve", APPID, {"auditid": "7"})
         ([{"outcome": "approved", "auditid": "7"}], ""),
     ],
 )
-def test_only_what_was_approved_last_is_let_on_and_a_refusal_is_noted(
-    bench: Bench, said: list[dict[str, Any]], error: str
-) -> None:
+def test_only_what_was_approved_last_is_let_on_or_noted(bench: Bench, said: list[dict[str, Any]], error: str) -> None:
     for each in said:  # outside of a task the answer is that an approval is needed
         bench.ledger.decided(COMPONENT_APPID, APPID, replace(TASK, task_id="approve"), each)
     if not error:
@@ -300,9 +298,7 @@ def test_a_rejection_skips(bench: Bench) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
-    bench: Bench, outcome: Any, endpoints: set[str]
-) -> None:
+def test_an_outcome_resolves_the_lost_answers_it_tells_about(bench: Bench, outcome: Any, endpoints: set[str]) -> None:
     ledger = bench.ledger
     calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
     calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]

@@ -53,9 +53,7 @@ def unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_the_error_has_a_line_for_each_reason_and_each_file_which_is_for_the_owner_only(
-    rejected: RunningSandbox, folder: Path
-) -> None:
+def test_the_error_has_a_line_for_each_reason_and_file_of_its_owner(rejected: RunningSandbox, folder: Path) -> None:
     text = text_of_rejection()
     assert text.splitlines()[:5] == [
         "the audit rejected this version (审核不通过)",
@@ -76,9 +74,7 @@ def test_the_error_has_a_line_for_each_reason_and_each_file_which_is_for_the_own
     assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
 
 
-def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the_others(
-    rejected: RunningSandbox, folder: Path
-) -> None:
+def test_a_screenshot_that_is_not_fetched_hides_no_rejection_nor_rest(rejected: RunningSandbox, folder: Path) -> None:
     rejected.add_fault(Fault(path=MATERIAL, kind="errcode_before", errcode=48001))
     text = unwrapped(text_of_rejection())
     assert "rejected this version" in text
@@ -87,9 +83,7 @@ def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the
 
 
 @pytest.mark.parametrize("linked", ["appid", "auditid", "file"])
-def test_a_link_that_somebody_left_leads_nowhere(
-    rejected: RunningSandbox, folder: Path, tmp_path: Path, linked: str
-) -> None:
+def test_a_link_left_there_leads_nowhere(rejected: RunningSandbox, folder: Path, tmp_path: Path, linked: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").write_bytes(b"kept")

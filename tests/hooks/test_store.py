@@ -31,18 +31,14 @@ def url_of(monkeypatch: pytest.MonkeyPatch, executor: str, url: str = "") -> str
         "LocalExecutor; team_a = LocalExecutor, e:my.KubernetesExecutor",
     ],
 )
-def test_a_file_is_refused_when_the_executor_spans_machines_which_a_database_server_serves(
-    executor: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_serves_one_machine_and_a_server_serves_many(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for url in ("", FILE):
         with pytest.raises(WxaSpecError, match=r"SQLite[\s\S]*PostgreSQL[\s\S]*AIRFLOW__WXA__SQL_ALCHEMY_CONN"):
             url_of(monkeypatch, executor, url)
     assert url_of(monkeypatch, executor, SERVER) == SERVER
 
 
-def test_without_configuration_it_is_a_file_in_airflows_home_and_in_a_kubernetes_pod_it_must_be_asked_for_by_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_in_airflows_home_is_the_default_but_in_no_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     assert url_of(monkeypatch, "LocalExecutor") == f"sqlite:///{tmp_path / 'wxa.db'}"
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
@@ -51,9 +47,7 @@ def test_without_configuration_it_is_a_file_in_airflows_home_and_in_a_kubernetes
     assert url_of(monkeypatch, "LocalExecutor;team_a=my:path.to.LocalExecutor", FILE) == FILE
 
 
-def test_several_keys_are_read_newest_first_and_without_any_airflows_own_is_used(
-    airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_keys_are_read_newest_first_or_airflows_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new, airflows = (Fernet.generate_key().decode() for _ in range(3))
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", airflows)

@@ -47,9 +47,7 @@ DIFFERS = {"approver_must_differ": True}
 
 
 @pytest.fixture(autouse=True)
-def own_ledger(
-    airflow_database: None, wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def store(airflow_database: None, wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
 
 
@@ -132,9 +130,7 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
     assert (comment["value"], comment["schema"]["type"]) == (None, ["null", "string"])
 
 
-def test_the_text_is_a_function_of_the_question_as_the_ledger_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, released: MiniProgram
-) -> None:
+def test_the_text_is_a_function_of_the_kept_question(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
     shown = asked(operator())
     kept = open_ledger().entries(appid=APPID)[0].asked["question"]
     facts = {name: Fact(**fact) for name, fact in json.loads(json.dumps(kept["facts"])).items()}
@@ -146,9 +142,7 @@ def test_the_text_is_a_function_of_the_question_as_the_ledger_keeps_it(
     assert english_in(*WxaApproveReleaseOperator.words(question)) == []
 
 
-def test_a_question_that_airflow_does_not_show_fails_at_once_and_approves_nothing(
-    monkeypatch: pytest.MonkeyPatch, released: MiniProgram
-) -> None:
+def test_a_question_that_is_not_shown_approves_nothing(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
     first = asked(operator())
     monkeypatch.setattr(human_input, "stored", lambda *_: first)  # as Airflow does, apache/airflow#73235
     with pytest.raises(WAITING):
@@ -187,9 +181,7 @@ def test_domains_are_shown_as_far_as_they_are_known(before: Any, after: Any, sai
     assert said in _domain_diff(Question("release", facts))
 
 
-def test_a_run_whose_tasks_did_nothing_is_asked_about_all_the_same_and_what_wechat_does_not_say_stops_no_question(
-    wxa_default: RunningSandbox,
-) -> None:
+def test_nothing_done_and_nothing_told_by_wechat_stop_no_question(wxa_default: RunningSandbox) -> None:
     lines = asked(operator(auditid=""), None)["body"].splitlines()
     assert "| audit | not known, sheet `not known` |" in lines
     assert "| triggered by | nobody by name |" in lines
@@ -295,9 +287,7 @@ def test_no_comment_costs_the_answer_and_an_answer_that_chooses_nothing_approves
     assert operator().execute_complete(context(), answer() | {"chosen_options": []})["outcome"] == "rejected"
 
 
-def test_a_question_that_cannot_be_noted_is_not_put_and_an_approval_does_not_count(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_neither_question_nor_approval_counts_without_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked(operator())
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}")
     with pytest.raises(WxaTransportError):

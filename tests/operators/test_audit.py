@@ -33,9 +33,7 @@ def routed(account: MiniProgram, result: str, **fields: Any) -> Run:
         ("rejected", {"tell_the_shop"}, False),
     ],
 )
-def test_each_end_of_a_review_opens_its_road(
-    account: MiniProgram, result: str, followed: set[str], deferrable: bool
-) -> None:
+def test_each_end_opens_its_road(account: MiniProgram, result: str, followed: set[str], deferrable: bool) -> None:
     run = routed(account, result, deferrable=deferrable)
     assert run.state == "success"
     assert {task_id for task_id, state in run.states.items() if state == "success"} == {"wait", *followed}

@@ -81,9 +81,7 @@ def once(path: str) -> DAG:
 
 @pytest.mark.parametrize("path", ONCE)
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
-def test_a_lost_answer_is_not_sent_again_by_retries_and_spends_one(
-    sandbox: RunningSandbox, path: str, kind: Any
-) -> None:
+def test_a_lost_answer_is_not_sent_again_and_spends_one(sandbox: RunningSandbox, path: str, kind: Any) -> None:
     sandbox.add_fault(Fault(path=path, kind=kind))
     assert run_dag(once(path)).states == {"once": "failed"}
     assert len(calls(sandbox.journal, path)) <= 1

@@ -92,9 +92,7 @@ ROADS = {"configured": ["a", "b"], "platform_list_empty": "c", "individual": ["d
         (0, {"configured": ["a", "b", "c", "d"]}, {"a", "b", "c", "d"}),  # nothing is skipped
     ],
 )
-def test_the_branch_follows_a_text_or_a_list_and_keeps_its_outcome(
-    wxa_default: RunningSandbox, errcode: int, roads: Any, followed: set[str]
-) -> None:
+def test_the_branch_follows_its_road(wxa_default: RunningSandbox, errcode: int, roads: Any, followed: set[str]) -> None:
     wxa_default.world.get_lists = False
     if errcode == 89019:
         wxa_default.world.mini_program(APPID).third_webviewdomain = [ORIGIN]
@@ -119,9 +117,7 @@ def test_an_answer_without_a_road_fails(
         run(operator, **FIELDS, **roads)
 
 
-def test_server_domains_are_changed_once_and_counted_and_a_verification_file_is_written(
-    wxa_default: RunningSandbox, tmp_path: Path
-) -> None:
+def test_server_domains_change_once_and_a_file_is_written(wxa_default: RunningSandbox, tmp_path: Path) -> None:
     platform = wxa_default.world.platforms[0]
     platform.server_testing, platform.server_published = ["example.com"], ["example.com"]
     of_platform = WxaModifyPlatformServerDomainOperator(task_id="t", action="add", hosts=["n.example.org"])

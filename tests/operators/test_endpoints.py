@@ -80,9 +80,7 @@ def test_a_template_is_deleted_with_the_platforms_token(platform: Platform) -> N
 
 
 @pytest.mark.parametrize(("user_desc", "sent"), [("spring", "spring [wxa:"), ("", "1.4.0 [wxa:")])
-def test_the_description_is_the_version_unless_one_is_given(
-    wxa_default: RunningSandbox, user_desc: str, sent: str
-) -> None:
+def test_the_description_is_the_version_by_default(wxa_default: RunningSandbox, user_desc: str, sent: str) -> None:
     run(WxaCommitOperator, **VERSION, user_desc=user_desc)
     (commit,) = calls(wxa_default.journal, "/wxa/commit")
     assert commit.body["user_desc"].startswith(sent)
@@ -122,9 +120,7 @@ def test_a_refusal_is_looked_up_by_its_rid_and_shows_no_token(wxa_default: Runni
     assert '"a": 1' in told["request"]["response_body"]
 
 
-def test_a_call_with_steps_of_its_own_and_a_field_that_the_schema_does_not_have_are_not_sent(
-    wxa_default: RunningSandbox,
-) -> None:
+def test_a_call_with_steps_of_its_own_and_a_field_of_no_schema_are_not_sent(wxa_default: RunningSandbox) -> None:
     for endpoint in ("release", "undocodeaudit", "clear_quota", "api_query_auth", "get_qrcode", "no"):
         with pytest.raises(AirflowFailException, match="this call is not made"):
             WxaHook().call(endpoint, APPID)
@@ -135,9 +131,7 @@ def test_a_call_with_steps_of_its_own_and_a_field_that_the_schema_does_not_have_
 
 @either
 @pytest.mark.parametrize("kind", ["", "drop_after", "errcode_after"])
-def test_a_sheet_is_taken_back_once_also_after_a_lost_answer_and_no_other_one(
-    account: MiniProgram, wxa_default: RunningSandbox, kind: Any
-) -> None:
+def test_a_sheet_and_no_other_is_taken_back_once(account: MiniProgram, wxa_default: RunningSandbox, kind: Any) -> None:
     auditid = submitted()
     with pytest.raises(AirflowFailException, match=f"latest sheet {auditid}"):
         run(WxaUndoAuditOperator, auditid="1")
@@ -154,9 +148,7 @@ def test_a_sheet_is_taken_back_once_also_after_a_lost_answer_and_no_other_one(
 
 
 @pytest.mark.parametrize("path", ["", "pages/index/index?shop=8016&to=首页"])
-def test_a_trial_qr_code_is_saved_with_its_page_and_linked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_a_trial_qr_code_is_saved_by_page_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "pictures"))
     run(WxaCommitOperator, **VERSION)
     shown = run(WxaTrialQrcodeOperator, path=path)
@@ -174,9 +166,7 @@ def test_a_trial_qr_code_is_saved_with_its_page_and_linked(
 
 
 @pytest.mark.parametrize("kind", ["", "drop_after", "errcode_before"])
-def test_a_picture_for_the_reviewer_is_uploaded_and_goes_into_the_submission(
-    wxa_default: RunningSandbox, tmp_path: Path, kind: Any
-) -> None:
+def test_a_picture_is_uploaded_and_goes_to_the_reviewer(wxa_default: RunningSandbox, tmp_path: Path, kind: Any) -> None:
     if kind:
         wxa_default.add_fault(Fault(path="/wxa/uploadmedia", kind=kind))
     file = tmp_path / 'shop "1".png'

@@ -31,9 +31,7 @@ REQUEST: dict[str, Any] = {
 }
 
 
-def test_the_request_is_a_message_to_the_supervisor_whose_answer_is_the_stored_row(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_request_is_a_message_to_the_supervisor_whose_answer_is_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
 
     def send(message: Any) -> Any:
@@ -91,7 +89,5 @@ def test_whoever_wants_to_know_is_told_that_a_person_is_asked() -> None:
         ({"assigned_users": [{"id": "chen", "name": "wu"}]}, False),
     ],
 )
-def test_airflow_shows_the_question_if_it_shows_its_line_to_the_same_people(
-    changes: dict[str, Any], shown: bool
-) -> None:
+def test_airflow_shows_a_question_if_it_shows_its_line_to_the_same_people(changes: dict[str, Any], shown: bool) -> None:
     assert human_input.is_shown(LINE, ["Approve", "Reject"], ["wu"], REQUEST | changes) is shown

@@ -100,9 +100,7 @@ KINDS: Final = {
 
 
 @pytest.mark.parametrize(("cls", "field", "read"), KINDS.values(), ids=lambda each: getattr(each, "__name__", each))
-def test_a_template_means_what_it_renders_to_or_is_refused_by_name(
-    cls: Any, field: str, read: Any, airflow_database: None
-) -> None:
+def test_a_template_is_what_it_renders_to_or_refused(cls: Any, field: str, read: Any, airflow_database: None) -> None:
     for value, native in product(VALUES, (False, True)):
         each = rendered(cls, [field], value, native=native)
         each.reads = {field: read}

@@ -68,9 +68,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def test_a_final_status_is_returned_and_told_at_the_first_look_without_deferring(
-    account: MiniProgram, wxa_default: RunningSandbox, logged: list[str]
-) -> None:
+def test_an_end_is_told_at_the_first_look(account: MiniProgram, wxa_default: RunningSandbox, logged: list[str]) -> None:
     auditid = submitted(account)
     approved = {"outcome": "approved", "appid": APPID, "auditid": auditid, "reason": "", "screenshot": []}
     assert audit(auditid).execute({}) == approved
@@ -88,9 +86,7 @@ def deferred(work: Callable[[], object]) -> TaskDeferred:
     return raised.value
 
 
-def test_a_running_audit_or_scan_defers_to_its_trigger_with_an_absolute_end_and_says_so(
-    account: MiniProgram, logged: list[str]
-) -> None:
+def test_a_running_wait_defers_with_an_absolute_end_and_says_so(account: MiniProgram, logged: list[str]) -> None:
     auditid = submitted(account, polls=5)
     waits = deferred(lambda: audit(auditid, timeout=3600, poke_interval=60).execute({}))
     assert isinstance(waits.trigger, WxaAuditTrigger)
@@ -121,9 +117,7 @@ def test_a_delayed_audit_keeps_waiting(account: MiniProgram) -> None:
         ("withdrawn", "the audit was withdrawn"),
     ],
 )
-def test_a_review_that_ended_badly_fails_at_once_with_its_reason_and_leaves_its_outcome_in_xcom_and_store(
-    account: MiniProgram, deferrable: bool, result: str, said: str
-) -> None:
+def test_a_bad_end_fails_and_leaves_its_outcome(account: MiniProgram, deferrable: bool, result: str, said: str) -> None:
     auditid = submitted(account, result=result, polls=2)
     with DAG("waits_in_vain", schedule=None) as dag:
         audit(auditid, deferrable=deferrable)
@@ -151,9 +145,7 @@ def test_a_sensor_that_may_fail_softly_skips_after_waiting_too(account: MiniProg
         sensor.resume_execution("execute_complete", event, context())
 
 
-def test_without_deferring_it_pokes_until_the_end_or_gives_its_slot_back(
-    account: MiniProgram, wxa_default: RunningSandbox
-) -> None:
+def test_without_deferring_it_pokes_or_gives_its_slot_back(account: MiniProgram, wxa_default: RunningSandbox) -> None:
     auditid = submitted(account, polls=4)
     with pytest.raises(AirflowRescheduleException):
         audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute(context())

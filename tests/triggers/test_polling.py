@@ -43,9 +43,7 @@ LONGEST = WxaAuditTrigger.longest_pause
 
 
 @each_row("result, polls", [("approved", 3), ("withdrawn", 3), ("delayed_then_rejected", 5)])
-def test_it_looks_until_the_review_has_ended_and_says_only_that(
-    wechat: RunningSandbox, result: str, polls: int
-) -> None:
+def test_it_looks_until_the_review_ended_and_says_only_that(wechat: RunningSandbox, result: str, polls: int) -> None:
     wechat.world.mini_program(APPID).sheets = [sheet(polls=2, delayed_polls=2, result=result)]
     before, trigger = looks(wechat), waiting_on(APPID)
     assert event(trigger) == {"status": "final", "end_time": trigger.end_time}
@@ -66,9 +64,7 @@ def test_the_event_of_several_comes_when_all_have_ended_and_names_appids_and_sta
     assert event(trigger) == {"status": "final", "end_time": trigger.end_time, "appids": states}
 
 
-def test_a_review_that_goes_on_holds_the_event_back_until_the_time_is_over(
-    wechat: RunningSandbox, wxa_world: World
-) -> None:
+def test_a_review_that_goes_on_holds_the_event_until_the_time_is_over(wechat: RunningSandbox, wxa_world: World) -> None:
     decide(wxa_world, {APPIDS[0]: Stage.APPROVED, APPIDS[1]: Stage.DELAYED})
     trigger = waiting_on(*APPIDS, seconds=0.3)
     told = event(trigger)
@@ -80,9 +76,7 @@ def test_a_review_that_goes_on_holds_the_event_back_until_the_time_is_over(
     assert time.time() == pytest.approx(trigger.end_time, abs=1)
 
 
-def test_a_refusal_of_wechats_wakes_the_task_and_never_says_that_the_triggerer_is_at_fault(
-    wechat: RunningSandbox,
-) -> None:
+def test_a_refusal_of_wechats_wakes_the_task_and_never_blames_the_triggerer(wechat: RunningSandbox) -> None:
     wechat.world.mini_program(APPID).without_conf_list = ["wx.getLocation"]
     assert event(scanning(APPID))["status"] == "refused"
     wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=61004))
@@ -103,9 +97,7 @@ def test_two_sheets_of_one_mini_program_are_refused() -> None:
 
 
 @pytest.mark.parametrize("trigger", [waiting_on(*APPIDS), scanning(APPID)])
-def test_a_restarted_trigger_waits_for_the_same_until_the_same_end_and_holds_no_secret(
-    trigger: WxaAuditTrigger | WxaPrivacyScanTrigger,
-) -> None:
+def test_a_restarted_trigger_waits_on_and_holds_no_secret(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> None:
     path, arguments = trigger.serialize()
     written = json.dumps(arguments)
     again = import_string(path)(**json.loads(written))
@@ -143,9 +135,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("impatient")
-def test_a_connection_that_cannot_be_used_here_ends_the_wait_with_its_cause(
-    monkeypatch: pytest.MonkeyPatch, spoilt: str | None, cause: str
-) -> None:
+def test_an_unusable_connection_ends_the_wait(monkeypatch: pytest.MonkeyPatch, spoilt: str | None, cause: str) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT", raising=False)
     if spoilt:
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", spoilt)

@@ -90,9 +90,7 @@ def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[W
     return asyncio.run(both())
 
 
-def test_a_connection_is_noticed_without_a_restart_when_it_is_corrected_and_when_it_is_spoilt(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_connection_needs_no_restart(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     right = connection(wxa_default.url)
     monkeypatch.setenv(VARIABLE, connection(wxa_default.url, authorizer_access_tokens={APPID: "not-the-token"}))
     wrong, corrected = after(lambda: monkeypatch.setenv(VARIABLE, right), monkeypatch)
@@ -104,9 +102,7 @@ def test_a_connection_is_noticed_without_a_restart_when_it_is_corrected_and_when
     assert not asynchronous._pools._loops
 
 
-def test_a_connection_that_stays_keeps_its_client_and_a_look_under_way_outlives_a_change(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_stays_and_outlives_a_change(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_KNOWN_SECONDS", 0)
 
     async def overtaken() -> None:
@@ -217,9 +213,7 @@ def failing(errors: list[WxaError], store: Store) -> Callable[[], Store]:
     return open_store
 
 
-def test_a_store_that_comes_back_is_asked_again_and_its_silence_is_told_once(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_store_that_comes_back_is_asked_again_and_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airflow_wxa.triggers.sharing")
     push(store, FIRST)
 
