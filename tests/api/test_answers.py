@@ -52,6 +52,7 @@ INCOMPLETE = [
 ]
 
 
+#: Endpoint, HTTP status, content, and what is said of it.
 UNUSABLE = [
     *[("release", status, each, said) for (status, said), answers in NO_ANSWERS.items() for each in answers],
     *[(name, 200, content, f"an answer without {field}") for name, content, field in INCOMPLETE],
@@ -82,6 +83,7 @@ AS_THEY_STAND = {
     "getversioninfo": [b'{"errcode":0}', b'{"exp_info":{}}'],
     "queryquota": [b'{"rest":1,"limit":2,"new_field":{}}'],
 }
+#: Endpoint, answer, and what is read of it.
 LOOSE = [
     *[(name, each, json.loads(each)) for name, answers in AS_THEY_STAND.items() for each in answers],
     *[("setwebviewdomain", b'{"webviewdomain":%s}' % each, {}) for each in (b"null", b"{}", b'""')],
@@ -149,6 +151,7 @@ def test_a_refusal_is_read_on_one_line_before_anything_else_of_its_answer(name: 
     assert said in str(raised.value)
 
 
+#: A huge answer, and what is said of its length.
 HUGE = [
     (b"x" * 300_000, "bytes 300000"),
     (b'{"errcode":"' + b"x" * 299_986 + b'"}', "bytes 300000"),

@@ -12,6 +12,7 @@ from tests.tables import each_row
 APPID = "wx0000000000000001"
 
 
+#: WeChat's number, its name, whether the review still runs, and whether the sheet leads somewhere.
 STATUSES = [
     (0, "APPROVED", False, True),
     (1, "REJECTED", False, False),
@@ -31,6 +32,7 @@ def test_wechats_numbers_have_names(status: int, word: str, is_open: bool, is_li
 NULLS = dict.fromkeys(("reason", "screenshot", "ScreenShot", "user_version", "user_desc"))
 
 
+#: Fields of an answer, and what the sheet has of them.
 SPELT = [
     *[({name: "m1|m2|"}, {"screenshot": ("m1", "m2")}) for name in ("screenshot", "ScreenShot")],
     *[({"auditid": auditid}, {"auditid": "1234567"}) for auditid in (1234567, "1234567")],

@@ -106,6 +106,7 @@ def test_a_description_of_ones_own_is_any_text_without_a_mark(user_desc: Any) ->
     ] == []
 
 
+#: A sheet without description, the noted number, and whether the sheet is ours.
 NOTED = [
     ("7", "1.4.0", "7", True),
     ("7", "1.4.0", "8", False),
@@ -180,6 +181,7 @@ ONLINE = {"release_time": 2, "release_version": "1.3.0", "release_desc": "online
 LONG_AGO = 1_764_136_920
 
 
+#: Answer of getversioninfo, and the versions on trial and online.
 SLOTS = [
     ({"exp_info": EXP, "release_info": ONLINE}, ("1.4.0", "trial", 1), ("1.3.0", "online", 2)),
     ({"errcode": 0}, None, None),

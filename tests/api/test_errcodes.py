@@ -129,6 +129,7 @@ def test_an_unknown_code_is_shown_as_itself(errcode: int) -> None:
     assert textless.split("\n  ")[1] == f"errcode {errcode}"
 
 
+#: WeChat's errmsg, its text and its rid.
 ERRMSGS = [
     (f"system error rid: {RID}", "system error", RID),
     ("system error hint: [abc] rid: 0-1-2", "system error hint: [abc]", "0-1-2"),
@@ -145,6 +146,7 @@ def test_the_rid_is_taken_out_of_errmsg(errmsg: str, text: str, rid: str) -> Non
     assert (raised.value.errmsg, raised.value.rid) == (text, rid)
 
 
+#: Paths of a row, one that it is answered at, and one that it is not.
 PATHS = [
     (["*"], "/wxa/commit", None),
     (["/wxa/*"], "/wxa/commit", "/cgi-bin/x"),

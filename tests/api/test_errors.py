@@ -20,6 +20,7 @@ def test_every_error_is_one_of_ours(cls: type[WxaError]) -> None:
     assert cls.__doc__
 
 
+#: Parts of an error, and the lines behind its first.
 PARTS = [
     (
         {"values": {"a": 1}, "why": "why", "next_step": "next", "source": "source", "appid": "wx1"},
@@ -44,6 +45,7 @@ def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
     assert error.problems == ("first = 1", "second = 2")
 
 
+#: An error of each kind of knowledge.
 ERRORS = [
     WxaSpecError("refused", ["first"], appid="wx1"),
     WxaTransportError("lost", endpoint="commit"),
@@ -59,6 +61,7 @@ def test_an_error_keeps_all_it_knows_when_pickled(error: WxaError) -> None:
     assert (type(copy), str(copy), repr(copy), copy.__dict__) == (type(error), str(error), repr(error), error.__dict__)
 
 
+#: An error, and whether its repetition helps.
 RETRYABLE = [
     (WxaTransportError("lost"), True),
     (WxaSpecError("refused", []), False),

@@ -24,6 +24,7 @@ def test_a_secret_reveals_itself_only_when_asked_and_does_not_leave_its_process(
         pickle.dumps(Secret(TOKEN))
 
 
+#: Texts that repeat a known secret.
 ECHOES = [
     f"GET /wxa/x?access_token={TOKEN}",
     "GET /wxa/x?access_token=canary%2Btoken%2Fwith%3Dodd%20signs",
@@ -39,6 +40,7 @@ def test_a_known_secret_is_taken_out_raw_and_encoded(text: str) -> None:
     assert "***" in clean
 
 
+#: A text with a token in a query, and without it.
 QUERIES = [
     ("/wxa/commit?access_token=SECRET&path=a", "/wxa/commit?access_token=***&path=a"),
     ("?component_access_token=SECRET", "?component_access_token=***"),

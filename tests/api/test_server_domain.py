@@ -10,6 +10,7 @@ from airflow_wxa.errors import WxaInputError, WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.tables import each_row
 
+#: Kind of a domain, as it is written, and as it is asked for.
 WRITTEN = [
     ("requestdomain", "https://API.example.com/", "https://api.example.com"),
     ("requestdomain", "https://api.example.com:8443", "https://api.example.com:8443"),
@@ -52,6 +53,7 @@ def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_
     assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
 
 
+#: An entry of WeChat's list, and the domain that it means.
 TOLD = [
     ("https://例子.example.com", "https://xn--fsqu00a.example.com"),
     ("HTTPS://A.example.com.", "https://a.example.com"),

@@ -20,6 +20,7 @@ def problems(read: Callable[[], object]) -> Sequence[str]:
     return raised.value.problems
 
 
+#: A text, and the host that it names.
 ORIGINS = [
     *[(f"https://{host}", host) for host in ("example.com", "a.b.c.d.example.com", "a-b.example.com")],
     *[(text, "1a.example.com") for text in ("https://1a.example.com/", "HTTPS://1A.Example.COM/")],
@@ -121,6 +122,7 @@ def test_one_text_in_place_of_a_list_is_refused_once_and_not_by_letter(text: str
     assert problems(lambda: domains.parse_origins(text)) == (said,)
 
 
+#: The platform list, hosts that it covers, and hosts that it does not.
 COVERED = [
     (["qq.com"], ["qq.com", "m.qq.com", "a.b.qq.com"], ["notqq.com", "qq.com.evil.com"]),
     (["m.qq.com"], ["m.qq.com", "a.m.qq.com"], ["qq.com", "a.qq.com"]),
@@ -170,6 +172,7 @@ def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.Log
     assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
 
 
+#: The platform's list as WeChat tells it, and its hosts.
 PLATFORM_LISTS = [
     ("a.example.com;B.example.com", {A.host, B.host}),
     ("a.example.com; b.example.com;", {A.host, B.host}),
@@ -184,6 +187,7 @@ def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str])
     assert domains.normalised_hosts(entries) == hosts
 
 
+#: Action on A and B, the list as it is, and what is left to do.
 LEFT = [
     ("add", {A.origin, B.origin, C.origin}, []),
     ("add", {A.origin}, [B.origin]),

@@ -134,6 +134,7 @@ def test_a_version_is_submitted_once_or_said_why_not(script: Script, sheets: Any
 CURE = r"\n  apply for the right with WxaApplyPrivacyInterfaceOperator, or take"
 
 
+#: Whether "not used" was declared, what the privacy scan tells behind 61040, and what of it is said.
 SCANS = [
     (
         False,
@@ -198,6 +199,7 @@ NEWER = SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 110}
 NUMBERLESS = SEEN | {"auditid": ""}
 
 
+#: What was remembered, what is shown now, and what is remembered then.
 LOOKS = [
     (None, None, {}),
     *[(before, (7, "approved", 100), SEEN) for before in (None, {}, *(SEEN | {"status": each} for each in OPEN))],

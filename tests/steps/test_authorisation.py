@@ -16,6 +16,7 @@ def page(total: Any, *numbers: int) -> dict[str, Any]:
     return {"total_count": total, "list": entries}
 
 
+#: Pages of a list, the merchants found, and the offsets asked for.
 LISTS = [
     ([page(3, 1, 2), page(3, 3)], [1, 2, 3], [0, 2]),  # pages hold fewer than asked for
     ([page(9, 1), page(9)], [1], [0, 1]),  # an empty page is the end, whatever is counted
@@ -40,6 +41,7 @@ def test_a_merchant_whose_code_was_never_exchanged_has_no_token(script: Script) 
 INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}
 
 
+#: What an authorisation says of tokens, and what is read of it.
 TOKENS = [
     ({}, None, None),
     ({"authorizer_access_token": None, "authorizer_refresh_token": ""}, None, None),

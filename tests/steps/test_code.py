@@ -96,6 +96,7 @@ def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]
 A, B = "wx.getLocation", "wx.chooseAddress"
 
 
+#: Interfaces without right, without declaration, and what cures them in both languages.
 FINDINGS = [
     ([A], [], ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
     ([], [B], ("declare them in requiredPrivateInfos", "声明")),

@@ -34,6 +34,7 @@ PLATFORM = platform("example.com")
 SPELT = {"errcode": 0, "webviewdomain": ["https://A.example.com/", "https://b.example.com"]}
 
 
+#: Action on A and B, the list before and behind it, and what was added and removed.
 CHANGES = [
     ("add", [C], [A, B, C], [A, B], []),
     ("add", [], [A, B], [A, B], []),
@@ -165,6 +166,7 @@ def test_an_outcome_comes_back_from_json_as_it_was() -> None:
     assert outcome.is_done
 
 
+#: Action, domains, and why they do not go together.
 MISFITS = [
     ("add", [], "webviewdomain = []: action 'add' needs at least one"),
     ("delete", [], "webviewdomain = []: action 'delete' needs at least one"),

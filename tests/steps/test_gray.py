@@ -24,6 +24,7 @@ def raises(script: Script, *looks: dict[str, Any], said: Any = 0) -> Any:
     return script.play(gray_release(VERSION, 30), getgrayreleaseplan=looks, sheets=APPROVED, grayrelease=said)
 
 
+#: The plan, look by look, and what WeChat says to the write.
 RISES = [
     ([plan(10), plan(10), plan(30)], 0),  # an old plan right after the write is lag
     ([plan(10), plan(30)], 85082),  # somebody who raised it to the same part did it for us

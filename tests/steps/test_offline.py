@@ -69,6 +69,7 @@ def test_each_cell(cell: str) -> None:
     assert found.not_proven.get(WEBVIEW, ()) == not_proven
 
 
+#: The platform's hosts, the list that a server domain stands on, and whether it is lost.
 SERVER_CELLS = [
     ({"merchant.example"}, {"api": {SERVER}}, False),  # a parent that is registered covers
     ({"example"}, {"own": {SERVER}}, True),

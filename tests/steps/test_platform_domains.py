@@ -109,6 +109,7 @@ def test_after_a_lost_answer_the_list_of_server_domains_is_read_back(script: Scr
     stops(LOST if said is LOST else WxaBusyError)(lambda: added("a.com;c.com"))
 
 
+#: Action, hosts, and why they do not go together.
 MISFITS = [
     ("add", [], "hosts = []: action 'add' needs at least one"),
     ("set", [], "hosts = []: action 'set' needs at least one"),

@@ -37,6 +37,7 @@ def test_texts_travel_as_they_are() -> None:
     assert b"\\u" not in content
 
 
+#: Guides that WeChat would refuse.
 WRONG = [
     {},
     {"owner_setting": {"notice_method": "popup"}, "setting_list": []},

@@ -28,6 +28,7 @@ def plans(script: Script, description: str, *versions: Any, app_version: str = "
     return script.play(step, looks=looks, revertcoderelease=listed(*versions), **around)
 
 
+#: Description of the version online, and versions of which it may be several or none.
 AMBIGUOUS = [
     ("", [(12, "1.3.0", "fix"), (11, "1.2.0", "")]),  # released again under the same name
     ("", [(12, "1.3.0", ""), (11, "1.3.0", "")]),  # a tool that names all alike

@@ -97,6 +97,7 @@ def test_lists_are_written_once_and_only_if_they_differ(
     ending(lambda: configured(script, action, wanted, *answers, **others))
 
 
+#: Action, wanted domains, what is sent, and what is read back where that is more.
 CHANGES = [
     ("add", request(A, B), {"requestdomain": [B]}, {"requestdomain": [A, B], "udpdomain": ["udp://u.org"]}),
     ("delete", request(A, C), {"requestdomain": [A]}, {"udpdomain": ["udp://u.org"]}),
@@ -114,6 +115,7 @@ def test_only_differences_are_sent_and_sets_whole(
     assert script.bodies("modify_domain")[1] == {"action": action, **EMPTY, **sent}
 
 
+#: Domains that WeChat names beside errcode 0, and the error that this is.
 LEFT_OUT = [
     *[({f"invalid_{kind}": [f"{scheme}://a.org"]}, WxaInputError) for kind, scheme in SERVER_KINDS.items()],
     ({"invalid_uploaddomain": [A], "no_icp_domain": [B]}, WxaInputError),
@@ -168,6 +170,7 @@ ADD_THEN_DELETE = [("add", [C]), ("delete", [A])]
 UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webviewdomain": {}}]
 
 
+#: The direct list, what is effective, the writes for B and C, and the list as it is read back.
 DIRECT = [
     ([A, B], {"effective_webviewdomain": [A, B]}, ADD_THEN_DELETE, [[B, C]]),
     # What lies between two writes is lag: a look from before both, between them, and behind both.
@@ -224,6 +227,7 @@ def test_server_domains_that_are_not_effective_are_named(script: Script, monkeyp
         proven(request(A), {}, {})
 
 
+#: Action and domains that do not go together.
 MISFITS = [
     ("add", {}),
     ("delete", request()),
