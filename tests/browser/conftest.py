@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -109,21 +109,22 @@ RELEASE: Final = {"webviewdomain": ["https://m.example.com"], "template_id": 47,
 
 def world() -> World:
     """Return two platforms and their Mini Programs; what is waited for is there at the first look."""
-    rejected = AuditPlan(polls=0, result="rejected", reason=REASON)
-    audits = dict.fromkeys([App.REJECTED, App.UNFIT, FLEET[1]], rejected)
-    audits |= dict.fromkeys([App.KILLED, FLEET[-1]], AuditPlan(result="by_hand"))
-    audits[App.WITHDRAWN] = AuditPlan(polls=0, result="withdrawn")
-    made = airflows.world(
-        mini_program(
-            appid,
-            nick_name=name,
-            component_appid=EMPTY_PLATFORM if appid == App.EMPTY else COMPONENT_APPID,
-            audit=audits.get(appid, AuditPlan(polls=0)),
-        )
-        for appid, name in NAMES.items()
-    )
+
+    def audit(appid: str) -> AuditPlan:
+        if appid in {App.REJECTED, App.UNFIT, FLEET[1]}:
+            return AuditPlan(polls=0, result="rejected", reason=REASON)
+        if appid in {App.KILLED, FLEET[-1]}:
+            return AuditPlan(result="by_hand")
+        return AuditPlan(polls=0, result="withdrawn" if appid == App.WITHDRAWN else "approved")
+
+    made = airflows.world([])
     made.platforms.append(Platform(component_appid=EMPTY_PLATFORM, component_access_token="token-of-the-empty"))
-    return made
+    of: dict[str, str] = {App.EMPTY: EMPTY_PLATFORM}
+    mini_programs = [
+        mini_program(appid, nick_name=name, component_appid=of.get(appid, COMPONENT_APPID), audit=audit(appid))
+        for appid, name in NAMES.items()
+    ]
+    return replace(made, mini_programs=mini_programs)
 
 
 @pytest.fixture(scope="module")  # a module's releases are not in the way of another's
