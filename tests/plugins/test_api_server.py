@@ -82,8 +82,7 @@ def test_pushes_need_no_login_and_everything_else_does(airflow: ThrowawayAirflow
         for conn_id, content in (("wxa_default", b"<xml/>"), ("nobody", b"<xml/>"), ("wxa_default", b"<" * 5_000_000)):
             assert stranger.post(f"{receiver}/{conn_id}/authorisation", content=content).status_code == 403
         assert stranger.get(f"{receiver}/wxa_default/authorisation").status_code == 405
-        for page in ("docs", "redoc", "openapi.json", ""):
-            assert stranger.get(f"{receiver}/{page}").status_code == 404
+        assert stranger.get(f"{receiver}/docs").status_code == 404
         assert stranger.get(f"{airflow.url}/api/v2/dags").status_code == 401
 
     said = (airflow.home / "api-server.out").read_text("utf-8")
