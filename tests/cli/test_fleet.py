@@ -27,6 +27,9 @@ STRANGER = "wx00000000000000ff"
 CODE = {"template_id": 47, "user_version": "3.2.0", "webviewdomain": ["https://m.example.com"]}
 RELEASE = {**CODE, "domain_action": "set"}
 REJECTED = {"outcome": "rejected", "stage": "release_canary", "what": "=the reviewer said no", "next_step": "fix it"}
+#: Calls of a plan.
+READ = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota", "get_effective_webviewdomain"}
+READ |= {"get_effective_domain", "get_category", "get_icp_entrance_info", "getillegalrecords"}
 REFUSAL = {"errcode": 61003, "what": "not authorised", "next_step": "ask the merchant"}
 BLOCKED = {"outcome": "blocked", "stage": "configure_domains", **REFUSAL}
 
@@ -86,7 +89,7 @@ def test_a_manifest_shows_its_waves_or_all_that_is_wrong_by_line_and_calls_nothi
     assert set_up.running.journal == []
 
 
-def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
+def test_a_plan_says_what_would_be_done_and_why_with_which_quota_and_writes_nothing(
     set_up: SetUp, fleet: Command, tmp_path: Path
 ) -> None:
     ended = fleet("plan", written(tmp_path, [APPID, STRANGER]), "--json")
@@ -98,17 +101,10 @@ def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
     assert strange["next_step"]
     ended.says("2 Mini Programs: ", "submissions needed: 1")
     ended.says("audit quota: 100 of 100 left this month, 0 of them kept back\n")
-    online = {"get_effective_webviewdomain", "get_effective_domain"}
-    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"} | online
-    read |= {"get_category", "get_icp_entrance_info", "getillegalrecords"}
     calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
-    assert {each.path.rpartition("/")[2] for each in calls} == read
+    assert {each.path.rpartition("/")[2] for each in calls} == READ
     assert {each.body["action"] for each in calls if each.path.endswith("setwebviewdomain")} == {"get"}
 
-
-def test_a_plan_says_who_will_have_no_quota_or_that_wechat_did_not_tell(
-    set_up: SetUp, fleet: Command, tmp_path: Path
-) -> None:
     set_up.running.world.platform(COMPONENT_APPID).audit_rest = 5
     path = written(tmp_path, [APPID], audit_quota_reserve=5)
     said = "5 of 100 left this month, 5 of them kept back; 1 Mini Programs will have no quota this month, 2 months at"

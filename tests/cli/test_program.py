@@ -62,14 +62,14 @@ def test_words_that_make_no_command_are_refused(
     assert told in capsys.readouterr().err
 
 
-def test_a_server_listens_on_loopback_unless_told_otherwise_and_a_negative_errcode_is_no_option() -> None:
+def test_a_server_listens_on_loopback_a_negative_errcode_is_no_option_and_an_interrupt_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sandbox, receiver = (parser().parse_args([name]) for name in ("sandbox", "receiver"))
     assert (sandbox.host, sandbox.port, sandbox.world) == ("127.0.0.1", 8099, None)
     assert (receiver.host, receiver.port, receiver.conn_id) == ("127.0.0.1", 8098, ["wxa_default"])
     assert parser().parse_args(["errcode", "-1", "89020"]).codes == [-1, 89020]
 
-
-def test_an_interrupted_command_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(name: str) -> None:
         raise KeyboardInterrupt(name)
 

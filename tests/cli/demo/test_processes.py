@@ -64,21 +64,16 @@ def test_nothing_is_left_of_a_program(sessions: ProcessSessions, start: Start, p
     assert living(pids) == []
 
 
-def test_a_program_has_a_session_of_its_own_and_is_not_waited_for_when_it_has_ended(
+def test_a_program_has_a_session_of_its_own_its_last_lines_are_kept_and_it_is_not_waited_for_when_it_has_ended(
     sessions: ProcessSessions, start: Start
 ) -> None:
-    start(POLITE)
-    assert os.getsid(sessions.components[0].process.pid) != os.getsid(0)
+    start("for line in range(30): print('line', line)\n" + POLITE)
+    (component,) = sessions.components
+    assert os.getsid(component.process.pid) != os.getsid(0)
+    assert component.last_lines(2) == "line 29\nready"
     began = time.monotonic()
     sessions.stop(patience=30)
     assert time.monotonic() - began < 5
-
-
-def test_the_last_lines_are_kept_for_whom_they_may_help(sessions: ProcessSessions, tmp_path: Path) -> None:
-    program = "for line in range(30): print('line', line)"
-    component = sessions.start("program", [sys.executable, "-c", program], {}, tmp_path / "out")
-    component.process.wait()
-    assert component.last_lines(2) == "line 28\nline 29"
 
 
 def test_a_signal_does_not_come_between_start_and_note(
@@ -97,11 +92,17 @@ def test_a_signal_does_not_come_between_start_and_note(
     assert len(sessions.components) == 1
 
 
-@pytest.mark.parametrize("signum", SIGNALS)
-def test_each_signal_interrupts_and_is_named(signum: signal.Signals) -> None:
-    with pytest.raises(Interrupted, match=signum.name) as interrupted, interruptible():
-        signal.raise_signal(signum)
-    assert interrupted.value.signum == signum
+def test_each_signal_interrupts_and_is_named_but_under_nohup_the_one_that_is_ignored() -> None:
+    for signum in SIGNALS:
+        with pytest.raises(Interrupted, match=signum.name) as interrupted, interruptible():
+            signal.raise_signal(signum)
+        assert interrupted.value.signum == signum
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_signal_does_not_cut_cleaning_up_short_and_the_handlers_before_are_put_back() -> None:
@@ -131,12 +132,3 @@ def test_a_signal_waits_until_the_block_is_over() -> None:
     with pytest.raises(Interrupted, match="SIGINT"), interruptible():
         work()
     assert done == [True]
-
-
-def test_nohup_keeps_its_meaning() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with interruptible():
-            signal.raise_signal(signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
