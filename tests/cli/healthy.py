@@ -2,6 +2,7 @@
 
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from airflow.sdk import Connection
 from cryptography.fernet import Fernet
 
 from airflow_wxa.access import PlatformCredentials
+from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.doctor.facts import Facts
 from airflow_wxa.cli.doctor.rules import Report, judge
@@ -77,6 +79,16 @@ class SetUp:
         """Other credentials than the doctor's: those of a worker."""
         egress = Egress(self.running.url, 5)
         return PlatformCredentials(self.login, Secret(self.password), self.open_store(), egress)
+
+    def work(self) -> None:
+        """Let a worker fetch both tokens, which are in the store then."""
+        worker = self.platform
+        worker.client.send(queryquota(APPID))
+        worker.client.close()
+
+    def sql(self, statement: str, *values: object) -> None:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute(statement, values)
 
     def open_store(self) -> Store:
         return Store(self.store_url, self.keys)

@@ -3,15 +3,12 @@
 import argparse
 import json
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.airflow_group import DB_COMMANDS
 from airflow_wxa.cli.credentials import import_list, read_merchants
@@ -43,16 +40,9 @@ def stored(set_up: SetUp, appid: str = "") -> str | None:
     return row.renewal.reveal() if row is not None and row.renewal is not None else None
 
 
-def sql(set_up: SetUp, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(set_up.file)) as connection, connection:
-        connection.execute(statement, values)
-
-
 # Listing --------------------------------------------------------------------------------------------------------------
 def test_a_merchant_is_listed_with_state_and_ages_and_without_a_token(set_up: SetUp, command: Command) -> None:
-    worker = set_up.platform
-    worker.client.send(queryquota(APPID))
-    worker.client.close()
+    set_up.work()
     set_up.open_store().note(COMPONENT_APPID, APPID, granted=[18, 30])
     ended = command("accounts", "--json")
     (row,) = json.loads(ended.out)
@@ -72,7 +62,7 @@ def test_the_table_tells_what_is_granted_and_how_to_get_merchants(set_up: SetUp,
     for shown, granted in rows.items():
         set_up.open_store().note(COMPONENT_APPID, APPID, granted=granted)
         command("accounts").says(APPID, shown)
-    sql(set_up, "delete from wxa_credential where appid != ''")
+    set_up.sql("delete from wxa_credential where appid != ''")
     command("accounts").says("has no merchant in the store: --import-list")
     assert json.loads(command("accounts", "--json").out) == []
 
@@ -229,7 +219,7 @@ def test_the_age_is_shown_and_both_ways_to_get_a_ticket(set_up: SetUp, command: 
         (4 * 3600, 0, "4 h ago, good for 8 h more"),
         (8 * 3600, 1, "12 h ago, it lives 12 h"),
     ):
-        sql(set_up, "update wxa_credential set renewal_at = renewal_at - ? where appid = ''", seconds)
+        set_up.sql("update wxa_credential set renewal_at = renewal_at - ? where appid = ''", seconds)
         ended = command("ticket")
         assert ended.code == code
         assert re.search(said, ended.out)
@@ -241,7 +231,7 @@ def test_the_age_is_shown_and_both_ways_to_get_a_ticket(set_up: SetUp, command: 
 
 @pytest.mark.parametrize("source", ["", "-", "file"])
 def test_a_ticket_is_imported(set_up: SetUp, command: Command, source: str) -> None:
-    sql(set_up, "update wxa_credential set renewal_at = 0 where appid = ''")
+    set_up.sql("update wxa_credential set renewal_at = 0 where appid = ''")
     file = set_up.file.with_name("ticket")
     file.write_text("ticket@@@new")
     named = {"": [], "file": [str(file)]}.get(source, [source])

@@ -1,15 +1,12 @@
 """Each fault is named with its fix, and nothing else is; a healthy set-up has no finding."""
 
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from typing import TypeAlias
 
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.doctor import to_json
 from airflow_wxa.cli.doctor.rules import RULES
@@ -64,22 +61,11 @@ def env(name: str, value: str) -> Spoil:
 
 
 def sql(statement: str, *values: object) -> Spoil:
-    def spoil(set_up: SetUp) -> None:
-        with closing(sqlite3.connect(set_up.file)) as connection, connection:
-            connection.execute(statement, values)
-
-    return spoil
+    return lambda set_up: set_up.sql(statement, *values)
 
 
 def ticket_of(seconds: int) -> Spoil:
     return sql("update wxa_credential set renewal_at = renewal_at - ? where appid = ''", seconds)
-
-
-def works(set_up: SetUp) -> None:
-    """Let a worker fetch both tokens, which are in the store then."""
-    worker = set_up.platform
-    worker.client.send(queryquota(APPID))
-    worker.client.close()
 
 
 def asks_for_tls(set_up: SetUp) -> None:
@@ -107,7 +93,7 @@ def wrong_login(set_up: SetUp) -> None:
 def another_refreshes(account: Callable[[SetUp], Platform | MiniProgram]) -> Spoil:
     def spoil(set_up: SetUp) -> None:
         set_up.world.platforms[0].overlap_seconds = 0
-        works(set_up)
+        set_up.work()
         set_up.world.new_access_token(account(set_up))
 
     return spoil
@@ -257,13 +243,13 @@ def test_a_healthy_set_up_has_no_finding_when_new_and_when_used_and_is_asked_onc
 @pytest.mark.parametrize("overlap", [0, 300])
 def test_our_own_renewal_is_no_second_refresher(set_up: SetUp, overlap: int, rotation: str) -> None:
     platform(overlap_seconds=overlap, rotate_refresh_tokens=rotation)(set_up)
-    works(set_up)
+    set_up.work()
     sql("update wxa_credential set access_expires_at = access_expires_at - 7000")(set_up)
     assert set_up.report().findings == []
 
 
 def test_neither_a_token_that_ran_out_nor_a_company_without_set_30_is_a_finding(set_up: SetUp) -> None:
-    works(set_up)
+    set_up.work()
     sql("update wxa_credential set access_expires_at = access_expires_at - 7190")(set_up)
     for account in (set_up.world.platforms[0], set_up.world.mini_programs[0]):
         account.issued[-1].expires_at = 0
