@@ -235,7 +235,6 @@ def load_release_dag() -> DAG:
 
 @pytest.fixture
 def release_dag() -> DAG:
-    """Return ``wxa_release`` as nobody has used it yet."""
     return load_release_dag()
 
 
@@ -253,7 +252,6 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Release:
 
 
 def calls(journal: list[Entry], *paths: str) -> list[Entry]:
-    """Return the calls to these paths, in order."""
     return [entry for entry in journal if entry.path in paths]
 
 

@@ -44,7 +44,6 @@ def licence(installed: Distribution) -> str:
 
 
 def component(installed: Distribution) -> dict[str, Any]:
-    """Return a component of CycloneDX."""
     name, version = canonicalize_name(installed.name), installed.version
     return {
         "type": "library",
@@ -57,7 +56,6 @@ def component(installed: Distribution) -> dict[str, Any]:
 
 
 def sbom() -> dict[str, Any]:
-    """Return the bill."""
     parts = closure()
     own = component(parts.pop(ROOT))
     components = [component(parts[name]) for name in sorted(parts)]

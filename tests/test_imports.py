@@ -57,7 +57,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 
 def module_name(path: Path) -> str:
-    """Return the name by which a file of the package is imported."""
     return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -170,7 +169,6 @@ def room_of(module: str) -> str:
 
 
 def imported(module: str, *, types: bool) -> set[str]:
-    """Return the modules of this package that a module imports."""
     names = set()
     for package, name, is_type in imports_of(MODULES[module]):
         if types or not is_type:

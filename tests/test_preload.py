@@ -33,7 +33,6 @@ def test_a_task_of_a_scheduler_imports_none_of_ours(tmp_path: Path) -> None:
 
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the modules that are imported beforehand."""
     names = list[str]()
 
     def noted(name: str) -> Any:

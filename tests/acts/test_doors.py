@@ -93,7 +93,6 @@ approved = pytest.mark.parametrize(
 
 
 def all_acts(of: type[Act] = Act) -> Iterator[type[Act]]:
-    """Yield each act that can be built."""
     for each in of.__subclasses__():
         yield from all_acts(each)
         if not inspect.isabstract(each) and not each.__name__.startswith("_"):
@@ -198,7 +197,6 @@ def filled(value: Any, named: Mapping[str, Any]) -> Any:
 
 
 def plain(outcome: Any) -> Any:
-    """Return an outcome as JSON, without times of day."""
     said = outcome if isinstance(outcome, dict) else outcome.to_json()
     return {name: value for name, value in said.items() if not name.endswith("_time")}
 

@@ -26,8 +26,6 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 class Kept:
-    """Keeps what it is sent."""
-
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, str]]] = []
 

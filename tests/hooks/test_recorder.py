@@ -42,7 +42,6 @@ class Bench:
         return Recorder(lambda: self.ledger, COMPONENT_APPID, task)
 
     def withdrawing(self, task: TaskRef = TASK) -> Recorder:
-        """Return the recorder of the newest attempt to withdraw."""
         recorder = self.recorder(task)
         recorder.left([Left("undocodeaudit", APPID)])
         return recorder
@@ -195,7 +194,6 @@ def test_whatever_a_store_raises_after_the_work_is_told_about_and_hides_no_answe
 
 
 def in_audit(bench: Bench) -> None:
-    """Put somebody else's version into audit."""
     account = bench.running.world.mini_program(APPID)
     account.scan_polls, account.audit = 0, AuditPlan(polls=99)
     theirs = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)

@@ -36,7 +36,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def rejected(wxa_default: RunningSandbox) -> RunningSandbox:
-    """Serve a Mini Program whose sheet was rejected with two screenshots."""
     told = {"result": "rejected", "reason": REASON, "screenshot": "media-a|media-b"}
     wxa_default.world.mini_program(APPID).sheets.append(sheet(int(AUDITID), Stage.REJECTED, **told))
     return wxa_default

@@ -14,7 +14,6 @@ FILE, SERVER = "sqlite:////volume/wxa.db", "postgresql+psycopg2://wxa@db/wxa"
 
 
 def url_of(monkeypatch: pytest.MonkeyPatch, executor: str, url: str = "") -> str:
-    """Return the store's URL where this executor and this URL are configured."""
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
     return store_url()

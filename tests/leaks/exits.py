@@ -46,7 +46,6 @@ class Row:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Keep what leaves while the block runs."""
         yield
 
     def plant(self, text: str) -> None:
@@ -153,7 +152,6 @@ class Frames(Row):
     name = "frames"
 
     def caught(self, error: BaseException) -> None:
-        """Take an error's traceback."""
         error = without_tests(error)
         sentry_sdk.capture_exception(error)
         self.left.append(shown_by_rich(error))
@@ -190,8 +188,6 @@ class Loggers(Row):
 
 
 class Metrics(Row):
-    """Names and tags."""
-
     name = "metrics"
 
     @contextmanager
@@ -212,8 +208,6 @@ class Metrics(Row):
 
 
 class Terminal(Row):
-    """What commands and tasks print."""
-
     name = "terminal"
 
     @contextmanager
@@ -241,19 +235,16 @@ class Home(Row):
         self.left += [path.read_bytes().decode("latin-1") for path in home.rglob("*") if path.is_file()]
 
     def plant(self, text: str) -> None:
-        """Leave a file where tasks leave theirs."""
         Path(os.environ["AIRFLOW_HOME"], "careless.log").write_text(text)
 
 
 def table() -> dict[str, Row]:
-    """Return the rows; a new exit is a line here."""
     hooked = (OpenTelemetry(), Sentry(), Frames(), Loggers(), Metrics(), Terminal(), Home())
     return {**{row.name: row for row in hooked}, **{name: Row() for name in COLLECTED}}
 
 
 @contextmanager
 def watched(rows: Mapping[str, Row]) -> Iterator[None]:
-    """Watch every exit while the block runs."""
     with ExitStack() as stack:
         for row in rows.values():
             stack.enter_context(row.watched())

@@ -223,7 +223,6 @@ FAILURES: dict[str, Callable[[Scene], object]] = {
 
 
 def kept_by_sentry(error: BaseException) -> str:
-    """Return the event that Sentry's SDK would send, all variables with it."""
     left = list[str]()
     with sentry_sdk.new_scope() as scope:
         scope.set_client(careless_client(left, default_integrations=False))

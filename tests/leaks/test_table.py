@@ -85,7 +85,6 @@ class Scene:
         )
 
     def caught(self, work: Any) -> None:
-        """Do something that fails, and show the failure as each error tracker would."""
         try:
             work()
         except Exception as error:  # noqa: BLE001  (whatever it is)

@@ -35,7 +35,6 @@ def run(operator: type[Any], **fields: Any) -> Any:
 
 
 def submitted(user_version: str = "1.4.0") -> str:
-    """Commit and submit a version, and return the sheet's auditid."""
     version = VERSION | {"user_version": user_version}
     run(WxaCommitOperator, **version)
     auditid: str = run(WxaSubmitAuditOperator, **version, ugc_declare={"scene": [0]})["auditid"]

@@ -84,7 +84,6 @@ def answer(choice: str = "Approve", by: str = "wu", name: str = "", **params: An
 
 
 def answered(task: WxaApprovalOperator, event: dict[str, Any], running: Any = None) -> dict[str, Any]:
-    """Put the question, answer it, and return the decision."""
     running = running or context()
     asked(task, running["dag_run"].triggering_user_name)
     decision: dict[str, Any] = task.execute_complete(running, event)

@@ -15,7 +15,6 @@ from tests.sensors.reviewed import submitted
 
 
 def routed(account: MiniProgram, result: str, **fields: Any) -> Run:
-    """Run a DAG whose review ends so, with a task at the end of each road."""
     auditid = submitted(account, polls=2, result=result, reason="1: no login")
     roads: dict[str, Any] = {"approved": "go_on", "rejected": "tell_the_shop", "withdrawn": ["ask", "tell_the_shop"]}
     with DAG("routed", schedule=None) as dag:

@@ -194,7 +194,6 @@ def test_what_is_no_picture_is_not_sent(wxa_default: RunningSandbox, tmp_path: P
 
 @pytest.fixture
 def approved(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    """Something is online, and our version is approved."""
     wxa_default.world.loose = replace(wxa_default.world.loose, lag={})
     account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
     account.audit = AuditPlan(polls=0)

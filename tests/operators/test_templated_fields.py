@@ -32,7 +32,6 @@ REFUSED: Final = object()
 
 
 def written(as_what: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """Return what a value comes to by its text alone."""
     return lambda value: as_what.get(str(value), REFUSED)
 
 
@@ -85,7 +84,6 @@ def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
 
 
 def rendered(cls: Any, fields: Collection[str], value: Any, *, native: bool) -> Any:
-    """Return a task whose fields are templates of this value, once they are rendered."""
     each = task(cls, native=native, **dict.fromkeys(fields, "{{ params.value }}"))
     each.render_template_fields({"params": {"value": value}})
     return each

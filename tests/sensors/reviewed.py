@@ -11,7 +11,6 @@ from tests.triggers.waiting import AUDITID, sheet
 
 @pytest.fixture
 def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
-    """Return the Mini Program, its code committed and its scan over."""
     account = wxa_default.world.mini_program(APPID)
     account.exp_info = {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": ""}
     return account

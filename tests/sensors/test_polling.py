@@ -61,7 +61,6 @@ def context(max_tries: int = 2, **more: Any) -> Any:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what the sensors log."""
     lines: list[str] = []
     log = SimpleNamespace(info=lambda text, *values: lines.append(text % values), warning=lambda _: None)
     monkeypatch.setattr(_PollingSensor, "log", log)

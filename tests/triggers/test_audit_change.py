@@ -29,8 +29,6 @@ def watch(poll_seconds: float = 0.01) -> WxaAuditChangeTrigger:
 
 
 class Kept(dict[str, Any]):
-    """The state of an asset."""
-
     async def aget(self, key: str) -> Any:
         return self.get(key)
 

@@ -120,7 +120,6 @@ def test_neither_a_sleep_nor_a_look_outlasts_the_end(wechat: RunningSandbox) -> 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a Connection that cannot be used up at once."""
     for name in ("_KNOWN_SECONDS", "_FAILED_SECONDS", "_PATIENCE_SECONDS", "_PATIENCE_ONCE_USABLE_SECONDS"):
         monkeypatch.setattr(sharing, name, 0)
 
@@ -250,7 +249,7 @@ def test_a_store_out_of_reach_is_no_reason_to_stop_polling(wxa_world: World, mon
 def test_the_log_says_which_sheet_and_when_it_looks_next(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(ThrottledLog, "log", lambda _self, _level, text, more="": told.append(f"{text}{more}"))
-    event(waiting_on(APPID, seconds=0.3, poll_seconds=0.1))
+    event(waiting_on(APPID, seconds=0.5))
     assert told[0].startswith(f"sheet {AUDITID} of {APPID}: waiting; next look at 20")
     assert told[1].startswith(f"sheet {AUDITID} of {APPID}: auditing; next look at 20")
 
@@ -269,7 +268,6 @@ def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
 
 
 def longest_pauses(first: float, longest: float, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return what pauses may be at most, one after the other."""
     monkeypatch.setattr(random, "uniform", lambda _shortest, most: most)
     return list(islice(backoff(first, longest), 12))
 

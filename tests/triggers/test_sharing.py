@@ -33,7 +33,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def look_ups(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the Connections that were looked up."""
     look_up, seen = WxaHook.aget_connection, list[str]()
 
     async def counted(conn_id: str) -> Connection:
@@ -137,8 +136,6 @@ def test_nothing_is_left_when_the_last_has_left(wxa_default: RunningSandbox) -> 
 
 
 class Told(set[tuple[str, int]]):
-    """The pushes that a wait was told of, each once."""
-
     def on_push(self, push: LoggedPush) -> None:
         self.add((push.kind, push.create_time))
 
@@ -203,7 +200,6 @@ def test_all_waits_of_a_platform_take_one_question(store: Store, monkeypatch: py
 
 
 def failing(errors: list[WxaError], store: Store) -> Callable[[], Store]:
-    """Return what raises these, one at each call, and then opens the store."""
 
     def open_store() -> Store:
         if errors:

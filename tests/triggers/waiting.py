@@ -37,7 +37,6 @@ def sheet(auditid: int = AUDITID, stage: Stage = Stage.AUDITING, **plan: Any) ->
 
 @pytest.fixture
 def wxa_world() -> World:
-    """Return the usual world with three Mini Programs more."""
     world = one_merchant()
     world.mini_programs += [
         MiniProgram(
@@ -64,7 +63,6 @@ def wechat(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Runn
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return the store that ``[wxa]`` names."""
     url, key = f"sqlite:///{tmp_path / 'wxa.db'}", Fernet.generate_key().decode()
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", key)
@@ -89,7 +87,6 @@ def scanning(appid: str) -> WxaPrivacyScanTrigger:
 
 
 async def event_of(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> dict[str, Any]:
-    """Return what the only event of a trigger tells."""
     [event] = [event.payload async for event in trigger.run()]
     told: dict[str, Any] = event
     return told
@@ -100,12 +97,10 @@ def event(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> dict[str, Any]:
 
 
 def decide(world: World, stages: Mapping[str, Stage]) -> None:
-    """Let reviewers decide on sheets, by appid."""
     for appid, stage in stages.items():
         world.mini_program(appid).sheets[-1].stage = stage
 
 
 def looks(wechat: RunningSandbox, *appids: str, path: str = STATUS) -> int:
-    """Return how often WeChat was asked about these Mini Programs, or about any."""
     asked: Sequence[Any] = wechat.journal
     return sum(each.path == path and (not appids or each.appid in appids) for each in asked)
