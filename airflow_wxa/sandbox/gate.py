@@ -120,19 +120,6 @@ def answers(call: str, account: Any, fields: str = "", **more: Any) -> Callable[
     return declare
 
 
-def merchant_reads(reads: Mapping[str, Callable[[World, MiniProgram], dict[str, Any]]]) -> None:
-    """Declare calls with a merchant's token that tell facts and take no fields.
-
-    :param reads: method and path → the facts beside errcode 0.
-    """
-    for call, facts in reads.items():
-
-        def tell(world: World, account: MiniProgram, _body: Body, facts: Any = facts) -> Answer:
-            return ok(**facts(world, account))
-
-        answers(call, MiniProgram)(tell)
-
-
 def ok(**told: Any) -> Answer:
     """Return an answer that says ``errcode`` 0."""
     return {"errcode": 0, "errmsg": "ok", **told}

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok
+from airflow_wxa.sandbox.gate import Answer, Body, answers, ok
 from airflow_wxa.sandbox.handlers.code import picture_of
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pushes import announce_audit
@@ -159,14 +159,12 @@ def speedupaudit(world: World, account: MiniProgram, body: Body) -> None:
     sheet.sped_up, sheet.plan.polls = True, sheet.polls + 1
 
 
-def _quota(world: World, account: MiniProgram) -> dict[str, Any]:
-    """Return the month's numbers, which are the platform's whoever asks."""
+@answers("GET /wxa/queryquota", MiniProgram)
+def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the month's numbers, which are the platform's whoever asks."""
     platform = world.platform_of(account)
     speedups = {"speedup_rest": platform.speedup_rest, "speedup_limit": platform.speedup_limit}
-    return {"rest": platform.audits_left, "limit": platform.audit_limit, **speedups}
-
-
-merchant_reads({"GET /wxa/queryquota": _quota})
+    return ok(rest=platform.audits_left, limit=platform.audit_limit, **speedups)
 
 
 @answers(

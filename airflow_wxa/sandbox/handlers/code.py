@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok, strict_json
+from airflow_wxa.sandbox.gate import Answer, Body, answers, ok, strict_json
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
@@ -132,17 +132,28 @@ def change_visitstatus(world: World, account: MiniProgram, body: Body) -> None:
     account.serving = body["action"] == "open"
 
 
-merchant_reads(
-    {
-        "GET /wxa/get_category": lambda world, account: {
-            "category_list": [] if "category" in world.looseness(account).unfilled else account.categories
-        },
-        "GET /wxa/getgrayreleaseplan": lambda _world, account: {"gray_release_plan": account.gray},
-        # No page was read that names the field.
-        "GET /wxa/get_prefetchdnsdomain": lambda _world, account: {"prefetch_dns_domain": account.prefetch_dns_domain},
-        "POST /wxa/getvisitstatus": lambda _world, account: {"status": int(account.serving)},
-    }
-)
+@answers("GET /wxa/get_category", MiniProgram)
+def get_category(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the categories of the account."""
+    return ok(category_list=[] if "category" in world.looseness(account).unfilled else account.categories)
+
+
+@answers("GET /wxa/getgrayreleaseplan", MiniProgram)
+def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the staged release."""
+    return ok(gray_release_plan=account.gray)
+
+
+@answers("GET /wxa/get_prefetchdnsdomain", MiniProgram)
+def get_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the domains that are looked up beforehand; no page was read that names the field."""
+    return ok(prefetch_dns_domain=account.prefetch_dns_domain)
+
+
+@answers("POST /wxa/getvisitstatus", MiniProgram)
+def getvisitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer whether visitors are let in."""
+    return ok(status=int(account.serving))
 
 
 @answers("POST /wxa/bind_tester", MiniProgram, "wechatid", writes=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok
+from airflow_wxa.sandbox.gate import Answer, Body, answers, ok
 from airflow_wxa.sandbox.platforms import COMPONENT, Platform
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import (
@@ -107,20 +107,22 @@ def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) ->
     return ok(webviewdomain=account.direct_webviewdomain)
 
 
-merchant_reads(
-    {
-        # All four lists, which are readable for individuals too.
-        "POST /wxa/get_effective_webviewdomain": lambda world, account: world.read(
-            account, "effective_domains", account.domain_lists()
-        ),
-        "POST /wxa/get_effective_domain": lambda _world, account: account.server_lists(),
-        # The file that proves a domain for the direct mode, one a Mini Program.
-        "POST /wxa/get_webviewdomain_confirmfile": lambda _world, account: {
-            "file_name": f"{account.appid[-10:]}.txt",
-            "file_content": account.appid[::-1],
-        },
-    }
-)
+@answers("POST /wxa/get_effective_webviewdomain", MiniProgram)
+def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer all four lists, to individuals too."""
+    return ok(**world.read(account, "effective_domains", account.domain_lists()))
+
+
+@answers("POST /wxa/get_effective_domain", MiniProgram)
+def get_effective_domain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the four lists of server domains."""
+    return ok(**account.server_lists())
+
+
+@answers("POST /wxa/get_webviewdomain_confirmfile", MiniProgram)
+def get_webviewdomain_confirmfile(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the file that proves a domain for the direct mode, one a Mini Program."""
+    return ok(file_name=f"{account.appid[-10:]}.txt", file_content=account.appid[::-1])
 
 
 @answers(f"POST {COMPONENT}modify_wxa_jump_domain", Platform, f"wxa_jump_h5_domain {PLATFORM_FIELDS}", writes=True)
