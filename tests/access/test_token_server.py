@@ -76,14 +76,12 @@ def test_its_token_carries_a_call_and_one_insisted_on_ends_it(company: Company, 
     company.tells(access_token=MERCHANT_TOKEN)
     with WxaClient(Egress(wxa_sandbox.url), company.source()) as client:
         assert client.send(CALL).errcode == 0
-    company.tells()
-    with (
-        WxaClient(Egress(wxa_sandbox.url), company.source()) as client,
-        pytest.raises(WxaCredentialError, match="40001"),
-    ):
-        client.send(CALL)
+        wxa_sandbox.world.mini_programs[0].authorizer_access_token = "another"
+        company.server.requests.clear()
+        with pytest.raises(WxaCredentialError, match="40001"):
+            client.send(CALL)
     assert len(wxa_sandbox.journal) == 2
-    assert len(company.asked) == 2
+    assert [each["refused"] for each in company.asked] == ["1"]
 
 
 NO_TOKENS: list[tuple[int, Any]] = [

@@ -30,20 +30,18 @@ def kept(connection: Any, what: str) -> Any:
     return connection.execute(select(mini_program.c.what)).scalar_one()
 
 
-def test_a_column_keeps_a_text_whole(connection: Any) -> None:
+def test_a_column_keeps_a_text_whole_and_takes_words_of_others_for_none_of_ours(connection: Any) -> None:
     read = kept(connection, TEXT)
     assert (read, in_language(read, "zh")) == (TEXT, "已用完；wx1 \x1f{}")  # noqa: RUF001
     stored = connection.exec_driver_sql("SELECT what FROM wxa_mini_program").scalar_one()
     assert stored.startswith("used up; wx1")  # whoever looks with SQL reads English
     assert connection.execute(select(mini_program.c.appid).where(mini_program.c.what.contains("used up"))).scalar()
-
-
-def test_words_of_others_are_no_text_of_ours(connection: Any) -> None:
+    assert LongWords().process_result_value("as it was stored before", None) == "as it was stored before"  # type: ignore[arg-type]
+    connection.execute(mini_program.delete())
     forged = 'the reviewer says no\x1f{"text": "t", "key": "used_up", "part": "what", "values": {}}'
     read = kept(connection, forged)
     assert not isinstance(read, Text)
     assert read == forged.replace("\x1f", "\N{REPLACEMENT CHARACTER}")
-    assert LongWords().process_result_value("as it was stored before", None) == "as it was stored before"  # type: ignore[arg-type]
 
 
 def test_an_outcome_keeps_its_texts(connection: Any) -> None:
