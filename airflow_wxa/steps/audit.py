@@ -235,17 +235,12 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
     if outcome.outcome == "rejected":
         if screenshots is None:
             screenshots = dict.fromkeys(outcome.screenshot, Text("get_material_has_it"))
+        lines = [f"  {line}" for line in outcome.reason.splitlines() or [Text("no_reason_was_given")]]
+        lines += [Text("screenshot_is_at", media_id=id_, where=where) for id_, where in screenshots.items()]
         return WxaAuditRejected(
             Text("audit_ended_rejected"),
             values={"auditid": outcome.auditid},
-            why=Text(
-                "reason_of_a_rejection",
-                between="\n  ",
-                lines=[
-                    *(f"  {line}" for line in outcome.reason.splitlines() or [Text("no_reason_was_given")]),
-                    *(Text("screenshot_is_at", media_id=id_, where=where) for id_, where in screenshots.items()),
-                ],
-            ),
+            why=Text("reason_of_a_rejection", between="\n  ", lines=lines),
             reason=outcome.reason,
             screenshot=outcome.screenshot,
             **named,

@@ -80,19 +80,15 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
         if error.errcode == PRIVACY_API_MISSING_RIGHT_OR_DECLARATION and privacy_api_not_use:
             return PrivacyOutcome("clear", appid)
         raise
-    found = PrivacyOutcome(
-        "clear",
-        appid,
-        without_auth_list=tuple(answer.get("without_auth_list", ())),
-        without_conf_list=tuple(answer.get("without_conf_list", ())),
-    )
-    if (found.without_auth_list or found.without_conf_list) and not privacy_api_not_use:
+    rights, declarations = (tuple(answer.get(name, ())) for name in ("without_auth_list", "without_conf_list"))
+    found = PrivacyOutcome("clear", appid, rights, declarations)
+    if (rights or declarations) and not privacy_api_not_use:
         raise WxaInputError(
             Text("privacy_interfaces_are_undeclared"),
             errcode=PRIVACY_API_MISSING_RIGHT_OR_DECLARATION,
             values={
-                "without right": ", ".join(found.without_auth_list) or "none",
-                "without declaration": ", ".join(found.without_conf_list) or "none",
+                "without right": ", ".join(rights) or "none",
+                "without declaration": ", ".join(declarations) or "none",
             },
             next_step=_cure(found),
             **CATALOGUE["get_code_privacy_info"].named(found.appid),

@@ -48,10 +48,10 @@ def domain_drift(
     found = DriftOutcome(
         "differs",
         appid,
-        missing=_sorted(origins - own) if own is not None else (),
-        too_many=_sorted(own - origins) if whole and own is not None else (),
-        unregistered=_sorted((own or frozenset()) - registered),
-        not_effective=_sorted((origins or own or frozenset()) - effective) if effective is not None else (),
+        missing=in_order(origins - own) if own is not None else (),
+        too_many=in_order(own - origins) if whole and own is not None else (),
+        unregistered=in_order((own or frozenset()) - registered),
+        not_effective=in_order((origins or own or frozenset()) - effective) if effective is not None else (),
         **facts,
     )
     if any(getattr(found, name) for name in FINDINGS):
@@ -59,7 +59,3 @@ def domain_drift(
     if own is None or effective is None:
         return DriftOutcome("not_read", appid, what="WeChat did not say", **facts)
     return DriftOutcome("as_wanted", appid, **facts)
-
-
-def _sorted(origins: Collection[str]) -> tuple[str, ...]:
-    return tuple(sorted(origins))

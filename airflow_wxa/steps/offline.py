@@ -16,7 +16,7 @@ Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from airflow_wxa.api.server_domain import SERVER_KINDS
@@ -75,10 +75,7 @@ class Online:
     def to_json(self) -> dict[str, Any]:
         """Return it as the ledger keeps it."""
         return {
-            "lists": {
-                kind: _plain({name: getattr(lists, name) for name in Lists.__slots__})
-                for kind, lists in self.lists.items()
-            },
+            "lists": {kind: _plain(asdict(lists)) for kind, lists in self.lists.items()},
             **_plain({"hosts": self.hosts, "server_hosts": self.server_hosts}),
             "asked_off": _plain(self.asked_off),
             "allowed": None if self.allowed is None else _plain(self.allowed),
@@ -200,15 +197,10 @@ def _by_kind(of: Callable[[str], _Losses | None]) -> Offline:
 
 def joined(online: Online, past: Past) -> Online:
     """Return the online domains, with those from before this run's commit counted as effective."""
-    return replace(
-        online,
-        lists={
-            kind: lists
-            if lists.effective is None
-            else replace(lists, effective=lists.effective | (past.noted.get(kind) or frozenset()))
-            for kind, lists in online.lists.items()
-        },
-    )
+    told = {kind: lists.effective for kind, lists in online.lists.items() if lists.effective is not None}
+    whole = {kind: effective | (past.noted.get(kind) or frozenset()) for kind, effective in told.items()}
+    lists = {kind: replace(each, effective=whole.get(kind)) for kind, each in online.lists.items()}
+    return replace(online, lists=lists)
 
 
 def _staying(kind: str, lists: Lists, hosts: frozenset[str] | None, past: Past) -> frozenset[str]:

@@ -9,7 +9,7 @@ Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-manag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -185,16 +185,8 @@ def _configured(way: _Way, appid: str, action: str, wanted: DomainLists) -> Step
         noted=_plain,
     )
     after = yield from lists.read_back(seen, lost, partial(_differs, way, appid, action, wanted))
-    return DomainListsOutcome(
-        "configured",
-        appid,
-        way.endpoint.name,
-        action,
-        _plain(before),
-        _plain(after),
-        added=_plain(_less(after, before)),
-        removed=_plain(_less(before, after)),
-    )
+    added, removed = _plain(_less(after, before)), _plain(_less(before, after))
+    return replace(outcome, outcome="configured", after=_plain(after), added=added, removed=removed)
 
 
 def _check_asked(way: _Way, appid: str, action: str, wanted: DomainLists) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.steps.offline import WEBVIEW, Lists, Offline, Online, Past, goes_offline, was_lost
+from airflow_wxa.steps.offline import WEBVIEW, Lists, Offline, Online, Past, goes_offline, joined, was_lost
 
 H5, APP = "https://h5.merchant.example", "https://app.merchant.example"
 SERVER = "wss://ws.merchant.example:8443"
@@ -94,6 +94,11 @@ def test_what_was_read_survives_the_ledger() -> None:
     )
     for each in (online, replace(online, allowed=None)):
         assert Online.from_json(json.loads(json.dumps(each.to_json()))) == each
+
+
+@pytest.mark.parametrize(("told", "whole"), [({APP}, {APP, H5}), (set(), {H5}), (None, None)])
+def test_what_was_effective_before_the_commit_counts_where_a_list_is_told(told: Any, whole: Any) -> None:
+    assert joined(now(effective=told), Past(noted={WEBVIEW: frozenset({H5})})).effective == {WEBVIEW: whole}
 
 
 def test_behind_a_release_lost_is_told_from_asked_off_and_from_not_known() -> None:
