@@ -119,7 +119,7 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
     }
     waiting = {(RELEASE, "waits"): "wait_for_audit", (FLEET, "releasing"): "release_canary"}
     waiting |= {run: task_id for run, (task_id, _) in QUESTIONS.items()}
-    with airflow.running(RELEASE, ROLLBACK, LIST, FLEET):
+    with airflow.running(RELEASE, ROLLBACK, LIST, FLEET, patience=SECONDS):
         runs = {name: Run(airflow, *name).triggered(conf) for name, conf in confs.items()}
         for name, task_id in waiting.items():
             runs[name].waits(task_id)

@@ -42,6 +42,7 @@ TIMEOUT_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 90.0  # one slow answer, and another
 PAGE_SIZE: Final = 100
 ALL_RUNS: Final = "~"
+FINAL: Final = frozenset({"success", "failed"})
 
 MIGRATE: Final = ("db", "migrate")
 API_SERVER: Final = "api-server"

@@ -16,7 +16,7 @@ from sqlalchemy import URL
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of, dags_of
+from airflow_wxa.cli.demo.airflow import FINAL, ThrowawayAirflow, connection_of, dags_of
 from airflow_wxa.cli.terminal import header
 from airflow_wxa.fleet.summary import Summary, errcode_texts, outcome_text
 from airflow_wxa.fleet.waves import WAVES, wave_counts
@@ -52,7 +52,6 @@ EXPECTED: Final[Mapping[Kind, str]] = {
 }
 LOOK_SECONDS: Final = 2.0
 _TASK_TITLE: Final = "airflow worker -- "  # how a process of a task calls itself
-FINAL: Final = frozenset({"success", "failed"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.cli.demo.airflow import ALL_RUNS, PATIENCE, connection_of
+from airflow_wxa.cli.demo.airflow import ALL_RUNS, FINAL, PATIENCE, connection_of
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, phrase
@@ -63,7 +63,6 @@ WAITING: Final = ("deferred",) if version("apache-airflow-core").startswith("3.2
 #: An answer that comes before the scheduler has noticed that the task went to wait, which nobody gives and Airflow 3.3
 #: does not expect, makes it take the task for lost, and repeat it a minute later. By then it has noticed at any rate.
 THINKING_SECONDS: Final = 10.0
-FINAL: Final = frozenset({"success", "failed"})
 #: States that are told; a task that waits for its turn, or ended well, is not asked for at all.
 EVENTFUL: Final = ("running", *WAITING, "up_for_retry", "failed")
 

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as RichText
 
-from airflow_wxa.cli.demo.airflow import PATIENCE
-from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, FINAL, RELEASES, in_order
+from airflow_wxa.cli.demo.airflow import FINAL, PATIENCE
+from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, RELEASES, in_order
 from airflow_wxa.cli.terminal import header
 from airflow_wxa.sandbox.pushes import TICKET
 from airflow_wxa.texts import Text
