@@ -12,19 +12,14 @@ import pytest
 from airflow.sdk import exceptions
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa import operators
 from airflow_wxa.api.code import CodeVersion, commit
 from airflow_wxa.api.webview_domain import parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet.plan import Totals
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.operators import (
-    WxaApprovalOperator,
-    WxaApprovePlatformDomainOperator,
-    WxaApproveReleaseOperator,
-    WxaApproveRollbackOperator,
-    human_input,
-)
+from airflow_wxa.operators import human_input
 from airflow_wxa.operators.approval import as_code, as_table, as_text
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
@@ -51,10 +46,10 @@ def store(airflow_database: None, wxa_default: RunningSandbox, tmp_path: Path, m
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
 
 
-def operator(**fields: Any) -> WxaApproveReleaseOperator:
+def operator(**fields: Any) -> operators.WxaApproveReleaseOperator:
     plain: dict[str, Any] = {"task_id": "approve_release", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
     shown = {"auditid": "460001", "webviewdomain": AFTER, "user_desc": "spring sale"}
-    return WxaApproveReleaseOperator(**plain | shown | fields)
+    return operators.WxaApproveReleaseOperator(**plain | shown | fields)
 
 
 def context(triggered_by: str | None = "lin") -> Any:
@@ -65,7 +60,7 @@ def context(triggered_by: str | None = "lin") -> Any:
     return {"ti": ti, "task_instance": ti, "dag_run": SimpleNamespace(triggering_user_name=triggered_by)}
 
 
-def asked(task: WxaApprovalOperator, triggered_by: str | None = "lin") -> dict[str, Any]:
+def asked(task: operators.WxaApprovalOperator, triggered_by: str | None = "lin") -> dict[str, Any]:
     """Run ``execute`` up to its wait, and return the question that it put."""
     question: dict[str, Any] = {}
     kept = patch.object(human_input, "stored", lambda _, sent: question.update(sent) or sent)
@@ -83,7 +78,7 @@ def answer(choice: str = "Approve", by: str = "wu", name: str = "", **params: An
     }
 
 
-def answered(task: WxaApprovalOperator, event: dict[str, Any], running: Any = None) -> dict[str, Any]:
+def answered(task: operators.WxaApprovalOperator, event: dict[str, Any], running: Any = None) -> dict[str, Any]:
     running = running or context()
     asked(task, running["dag_run"].triggering_user_name)
     decision: dict[str, Any] = task.execute_complete(running, event)
@@ -135,10 +130,10 @@ def test_the_text_is_a_function_of_the_kept_question(monkeypatch: pytest.MonkeyP
     facts = {name: Fact(**fact) for name, fact in json.loads(json.dumps(kept["facts"])).items()}
     assert all(fact.source in {"run", "ledger"} or fact.source.startswith("WeChat: ") for fact in facts.values())
     question = Question(kept["asks"], facts, kept["nonce"])
-    subject, body = WxaApproveReleaseOperator.words(question)
+    subject, body = operators.WxaApproveReleaseOperator.words(question)
     assert (subject, f"{body}\n\nquestion {question.digest}") == (shown["subject"], shown["body"])
     monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
-    assert english_in(*WxaApproveReleaseOperator.words(question)) == []
+    assert english_in(*operators.WxaApproveReleaseOperator.words(question)) == []
 
 
 def test_a_question_that_is_not_shown_approves_nothing(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
@@ -318,26 +313,26 @@ def test_an_approval_that_ran_out_fails_without_retry_and_says_to_clear() -> Non
 def test_a_question_without_words_of_its_own_shows_its_facts_in_the_readers_language() -> None:
     facts = told("run", appid=APPID, auditid="460001", why="a|b") | told("WeChat: queryquota", left=3, lists=[])
     question = Question("undo_audit", facts)
-    assert WxaApprovalOperator.words(question) == (
+    assert operators.WxaApprovalOperator.words(question) == (
         f"Go ahead with undo_audit: {APPID}?",
         as_table(
             {"`appid`": f"`{APPID}`", "`auditid`": "`460001`", "`why`": "a&#124;b", "`left`": "`3`", "`lists`": "none"}
         ),
     )
     with speaking("zh"):
-        assert english_in(*WxaApprovalOperator.words(question)) == []
+        assert english_in(*operators.WxaApprovalOperator.words(question)) == []
 
 
-QUESTIONS: dict[type[WxaApprovalOperator], dict[str, Any]] = {
+QUESTIONS: dict[type[operators.WxaApprovalOperator], dict[str, Any]] = {
     WxaApprovePlanOperator: {
         "totals": asdict(Totals()), "release": {"user_version": "1.5.0", "template_id": "47"}, "given": {},
         "rest": None, "reserve": 0, "concurrency": 4, "waves": dict.fromkeys(WAVES, 0), "run_id": "sale",
     },
-    WxaApprovePlatformDomainOperator: {
+    operators.WxaApprovePlatformDomainOperator: {
         "action": "add", "hosts": ["m.example.com"], "published": ["h5.example.com"], "testing": [], "goes_offline": {},
         "verification_file": None,
     },
-    WxaApproveRollbackOperator: {
+    operators.WxaApproveRollbackOperator: {
         "appid": APPID, "online": {"version": "1.5.0", "description": "", "time": 0}, "others": [], "effective": [],
         "target": {"user_version": "1.4.0", "user_desc": "", "app_version": 3}, "own": [],
         "offline": {"lost": {}, "asked": {}, "not_proven": {}},
@@ -346,7 +341,7 @@ QUESTIONS: dict[type[WxaApprovalOperator], dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("operator", QUESTIONS)
-def test_a_question_has_no_english_word_in_chinese(operator: type[WxaApprovalOperator]) -> None:
+def test_a_question_has_no_english_word_in_chinese(operator: type[operators.WxaApprovalOperator]) -> None:
     with speaking("zh"):
         subject, body = operator.words(Question("", told("run", **QUESTIONS[operator])))
     assert english_in(subject, body) == []

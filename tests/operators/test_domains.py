@@ -9,15 +9,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from airflow_wxa import operators
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators import (
-    WxaEffectiveServerDomainOperator,
-    WxaModifyPlatformServerDomainOperator,
-    WxaModifyServerDomainOperator,
-    WxaSetWebviewDomainBranchOperator,
-    WxaSetWebviewDomainOperator,
-    WxaWebviewDomainConfirmfileOperator,
-)
 from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import run_dag
@@ -30,14 +23,14 @@ FIELDS: dict[str, Any] = {"action": "add", "webviewdomain": [ORIGIN]}
 
 
 def configure(**changes: Any) -> Any:
-    return run(WxaSetWebviewDomainOperator, **FIELDS | changes)
+    return run(operators.WxaSetWebviewDomainOperator, **FIELDS | changes)
 
 
 def test_action_must_be_said_and_none_leaves_it_out_for_every_platform_domain() -> None:
     outcome = configure(action=None, webviewdomain=[])
     assert (outcome["outcome"], outcome["action"], outcome["after"]) == ("configured", None, ["https://example.com"])
     with pytest.raises(TypeError, match="action"):
-        run(WxaSetWebviewDomainOperator, webviewdomain=[ORIGIN])
+        run(operators.WxaSetWebviewDomainOperator, webviewdomain=[ORIGIN])
 
 
 def test_an_errcode_to_skip_on_skips_and_any_other_fails(wxa_default: RunningSandbox) -> None:
@@ -66,7 +59,7 @@ def test_what_a_person_must_fix_fails_at_once_with_its_whole_text_in_both_langua
 def test_a_list_of_many_domains_warns_and_the_last_line_says_what_is_now_true(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     log = SimpleNamespace(info=told.append, warning=lambda text, *values: told.append(text % values))
-    monkeypatch.setattr(WxaSetWebviewDomainOperator, "log", log)
+    monkeypatch.setattr(operators.WxaSetWebviewDomainOperator, "log", log)
     configure(webviewdomain=[f"https://s{n}.example.com" for n in range(101)])
     assert [line for line in told if "101 business domains" in line]
     assert told[-1].startswith(f"business domains of {APPID}: https://")
@@ -74,7 +67,7 @@ def test_a_list_of_many_domains_warns_and_the_last_line_says_what_is_now_true(mo
 
 def branch_dag(**roads: Any) -> DAG:
     with DAG("branch", schedule=None) as dag:
-        branch = WxaSetWebviewDomainBranchOperator(task_id="branch", appid=APPID, **FIELDS, **roads)
+        branch = operators.WxaSetWebviewDomainBranchOperator(task_id="branch", appid=APPID, **FIELDS, **roads)
         branch >> [EmptyOperator(task_id=task_id) for task_id in ("a", "b", "c", "d")]
     return dag
 
@@ -107,7 +100,7 @@ def test_the_branch_follows_its_road(wxa_default: RunningSandbox, errcode: int, 
 @pytest.mark.parametrize(("errcode", "said"), [(89020, "webview domain is null"), (89231, "individual")])
 @pytest.mark.parametrize(
     ("operator", "roads"),
-    [(WxaSetWebviewDomainOperator, {}), (WxaSetWebviewDomainBranchOperator, {"configured": "a"})],
+    [(operators.WxaSetWebviewDomainOperator, {}), (operators.WxaSetWebviewDomainBranchOperator, {"configured": "a"})],
 )
 def test_an_answer_without_a_road_fails(
     wxa_default: RunningSandbox, operator: type[Any], roads: dict[str, str], errcode: int, said: str
@@ -120,14 +113,14 @@ def test_an_answer_without_a_road_fails(
 def test_server_domains_change_once_and_a_file_is_written(wxa_default: RunningSandbox, tmp_path: Path) -> None:
     platform = wxa_default.world.platforms[0]
     platform.server_testing, platform.server_published = ["example.com"], ["example.com"]
-    of_platform = WxaModifyPlatformServerDomainOperator(task_id="t", action="add", hosts=["n.example.org"])
+    of_platform = operators.WxaModifyPlatformServerDomainOperator(task_id="t", action="add", hosts=["n.example.org"])
     assert of_platform.execute({})["published"] == ["example.com", "n.example.org"]
     own = {"action": "add", "server_domains": {"requestdomain": ["https://n.example.org"]}}
-    outcomes = [run(WxaModifyServerDomainOperator, **own)["outcome"] for _ in range(2)]
+    outcomes = [run(operators.WxaModifyServerDomainOperator, **own)["outcome"] for _ in range(2)]
     assert [*outcomes, of_platform.execute({})["outcome"]] == ["configured", "unchanged", "unchanged"]
-    told = run(WxaEffectiveServerDomainOperator)
+    told = run(operators.WxaEffectiveServerDomainOperator)
     assert told["third_domain"]["requestdomain"] == ["https://n.example.org"]
     hook = WxaHook()
     assert hook.changes_left("", "modify_wxa_server_domain") == hook.changes_left(APPID, "modify_domain") == 49
-    file = run(WxaWebviewDomainConfirmfileOperator, directory=str(tmp_path))
+    file = run(operators.WxaWebviewDomainConfirmfileOperator, directory=str(tmp_path))
     assert (tmp_path / file["file_name"]).read_text() == file["file_content"] == APPID[::-1]

@@ -11,28 +11,11 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa import operators
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
-from airflow_wxa.operators import (
-    WxaApproveReleaseOperator,
-    WxaBindTesterOperator,
-    WxaChangeVisitStatusOperator,
-    WxaCommitOperator,
-    WxaDeleteTemplateOperator,
-    WxaGrayReleaseOperator,
-    WxaReleaseOperator,
-    WxaRevertGrayReleaseOperator,
-    WxaRollbackOperator,
-    WxaSetPrefetchDnsDomainOperator,
-    WxaSetSupportVersionOperator,
-    WxaSpeedUpAuditOperator,
-    WxaSubmitAuditOperator,
-    WxaTrialQrcodeOperator,
-    WxaUndoAuditOperator,
-    WxaUploadMediaOperator,
-)
 from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, RunningSandbox
 from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.handlers.code import qrcode
@@ -42,12 +25,13 @@ from tests.airflow_session import calls, run_dag
 from tests.operators.accounts import VERSION, either, run, submitted
 
 UNDO, GRAY, REVERT = "/wxa/undocodeaudit", "/wxa/grayrelease", "/wxa/revertgrayrelease"
+DNS: dict[str, Any] = {"prefetch_dns_domain": [{"url": "a"}]}
 #: Operator, its fields, and what the Mini Program has then.
 PLAIN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
-    (WxaBindTesterOperator, {"wechatid": "lin"}, {"testers": ["lin"]}),
-    (WxaChangeVisitStatusOperator, {"action": "close"}, {"serving": False}),
-    (WxaSetPrefetchDnsDomainOperator, {"prefetch_dns_domain": [{"url": "a"}]}, {"prefetch_dns_domain": [{"url": "a"}]}),
-    (WxaSetSupportVersionOperator, {"version": "2.20.1"}, {"support_version": "2.20.1"}),
+    (operators.WxaBindTesterOperator, {"wechatid": "lin"}, {"testers": ["lin"]}),
+    (operators.WxaChangeVisitStatusOperator, {"action": "close"}, {"serving": False}),
+    (operators.WxaSetPrefetchDnsDomainOperator, DNS, DNS),
+    (operators.WxaSetSupportVersionOperator, {"version": "2.20.1"}, {"support_version": "2.20.1"}),
 ]
 
 
@@ -67,12 +51,12 @@ def test_plain_calls_do_what_they_say_once_and_twice(account: MiniProgram) -> No
         assert {name: getattr(account, name) for name in becomes} == becomes
         assert open_ledger().entries(appid=APPID)[0].endpoint == operator.act.writes[0]
     auditid = submitted()
-    assert [run(WxaSpeedUpAuditOperator, auditid=auditid)["errcode"] for _ in range(2)] == [0, 89404]
+    assert [run(operators.WxaSpeedUpAuditOperator, auditid=auditid)["errcode"] for _ in range(2)] == [0, 89404]
     assert account.sheets[-1].sped_up
 
 
 def test_a_template_is_deleted_with_the_platforms_token(platform: Platform) -> None:
-    delete = WxaDeleteTemplateOperator(task_id="t", template_id=48)
+    delete = operators.WxaDeleteTemplateOperator(task_id="t", template_id=48)
     delete.execute({})
     assert platform.templates == []
     with pytest.raises(AirflowFailException, match="85064"):
@@ -81,7 +65,7 @@ def test_a_template_is_deleted_with_the_platforms_token(platform: Platform) -> N
 
 @pytest.mark.parametrize(("user_desc", "sent"), [("spring", "spring [wxa:"), ("", "1.4.0 [wxa:")])
 def test_the_description_is_the_version_by_default(wxa_default: RunningSandbox, user_desc: str, sent: str) -> None:
-    run(WxaCommitOperator, **VERSION, user_desc=user_desc)
+    run(operators.WxaCommitOperator, **VERSION, user_desc=user_desc)
     (commit,) = calls(wxa_default.journal, "/wxa/commit")
     assert commit.body["user_desc"].startswith(sent)
 
@@ -89,9 +73,9 @@ def test_the_description_is_the_version_by_default(wxa_default: RunningSandbox, 
 @pytest.mark.parametrize(
     ("operator", "fields"),
     [
-        (WxaReleaseOperator, VERSION),
-        (WxaGrayReleaseOperator, {**VERSION, "gray_percentage": 5}),
-        (WxaRollbackOperator, {"plan": {"appid": APPID}, "approval_task_id": "approve"}),
+        (operators.WxaReleaseOperator, VERSION),
+        (operators.WxaGrayReleaseOperator, {**VERSION, "gray_percentage": 5}),
+        (operators.WxaRollbackOperator, {"plan": {"appid": APPID}, "approval_task_id": "approve"}),
     ],
 )
 def test_openlineage_is_told_a_dataset_for_each_mini_program(operator: type[Any], fields: dict[str, Any]) -> None:
@@ -110,7 +94,7 @@ def test_the_hook_reads(account: MiniProgram) -> None:
 
 def test_a_refusal_is_looked_up_by_its_rid_and_shows_no_token(wxa_default: RunningSandbox) -> None:
     with pytest.raises(AirflowFailException):
-        run(WxaSpeedUpAuditOperator, auditid="1")
+        run(operators.WxaSpeedUpAuditOperator, auditid="1")
     [rid] = wxa_default.world.refused
     wxa_default.world.refused[rid]["request_url"] += f"?access_token={MERCHANT_TOKEN}"
     wxa_default.world.refused[rid]["response_body"] = json.dumps({"authorizer_access_token": MERCHANT_TOKEN, "a": 1})
@@ -134,35 +118,36 @@ def test_a_call_with_steps_of_its_own_and_a_field_of_no_schema_are_not_sent(wxa_
 def test_a_sheet_and_no_other_is_taken_back_once(account: MiniProgram, wxa_default: RunningSandbox, kind: Any) -> None:
     auditid = submitted()
     with pytest.raises(AirflowFailException, match=f"latest sheet {auditid}"):
-        run(WxaUndoAuditOperator, auditid="1")
+        run(operators.WxaUndoAuditOperator, auditid="1")
     assert calls(wxa_default.journal, UNDO) == []
     if kind:
         wxa_default.add_fault(Fault(path=UNDO, kind=kind))
     try:
-        first = run(WxaUndoAuditOperator, auditid=auditid)
+        first = run(operators.WxaUndoAuditOperator, auditid=auditid)
         assert kind or (first["outcome"], first["left"]) == ("withdrawn", 4)
     except (WxaTransportError, WxaBusyError):  # a replica that lags shows it in audit: left to a retry
         assert wxa_default.world.loose.lag
-    assert run(WxaUndoAuditOperator, auditid=auditid)["outcome"] == "already_withdrawn"
+    assert run(operators.WxaUndoAuditOperator, auditid=auditid)["outcome"] == "already_withdrawn"
     assert len(account.withdrawals) == len(calls(wxa_default.journal, UNDO)) == 1
 
 
 @pytest.mark.parametrize("path", ["", "pages/index/index?shop=8016&to=首页"])
 def test_a_trial_qr_code_is_saved_by_page_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "pictures"))
-    run(WxaCommitOperator, **VERSION)
-    shown = run(WxaTrialQrcodeOperator, path=path)
+    run(operators.WxaCommitOperator, **VERSION)
+    shown = run(operators.WxaTrialQrcodeOperator, path=path)
     file = Path(shown["file"])
     assert shown == {"outcome": "read", "appid": APPID, "path": path, "file": str(file)}
     assert file.parent == tmp_path / "pictures" / APPID
     assert file.read_bytes() == qrcode(f"{APPID} 1.4.0 {path}".strip())
     assert file.stat().st_mode & 0o777 == 0o600
-    operator, ti = WxaTrialQrcodeOperator(task_id="qr", appid=APPID, path=path), SimpleNamespace(dag_id="d", run_id="r")
+    operator = operators.WxaTrialQrcodeOperator(task_id="qr", appid=APPID, path=path)
+    ti = SimpleNamespace(dag_id="d", run_id="r")
     link = urlsplit(WxaTrialQrcodeLink().get_link(operator, ti_key=ti))  # type: ignore[arg-type]
     assert dict(parse_qsl(link.query)).get("page", "") == path
     monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", shown["file"])
     with pytest.raises(AirflowFailException, match=file.name):  # nothing can be saved below a file
-        run(WxaTrialQrcodeOperator)
+        run(operators.WxaTrialQrcodeOperator)
 
 
 @pytest.mark.parametrize("kind", ["", "drop_after", "errcode_before"])
@@ -171,13 +156,13 @@ def test_a_picture_is_uploaded_and_goes_to_the_reviewer(wxa_default: RunningSand
         wxa_default.add_fault(Fault(path="/wxa/uploadmedia", kind=kind))
     file = tmp_path / 'shop "1".png'
     file.write_bytes(b"\x89PNG and more")
-    uploaded = run(WxaUploadMediaOperator, file=str(file))
+    uploaded = run(operators.WxaUploadMediaOperator, file=str(file))
     assert uploaded["type"] == "image"
     (entry,) = open_ledger().entries(appid=APPID)
     assert entry.asked == {"name": file.name, "media_type": "image/png", "bytes": 13}
-    run(WxaCommitOperator, **VERSION)
+    run(operators.WxaCommitOperator, **VERSION)
     preview = {"pic_id_list": [uploaded["mediaid"]]}
-    run(WxaSubmitAuditOperator, **VERSION, preview_info=preview, ugc_declare={"scene": [0]})
+    run(operators.WxaSubmitAuditOperator, **VERSION, preview_info=preview, ugc_declare={"scene": [0]})
     assert calls(wxa_default.journal, "/wxa/submit_audit")[-1].body["preview_info"] == preview
 
 
@@ -185,7 +170,7 @@ def test_a_picture_is_uploaded_and_goes_to_the_reviewer(wxa_default: RunningSand
 def test_what_is_no_picture_is_not_sent(wxa_default: RunningSandbox, tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(AirflowFailException, match=said):
-        run(WxaUploadMediaOperator, file=str(tmp_path / name))
+        run(operators.WxaUploadMediaOperator, file=str(tmp_path / name))
     assert wxa_default.journal == []
 
 
@@ -201,17 +186,17 @@ def approved(account: MiniProgram, wxa_default: RunningSandbox) -> None:
 
 
 def gray(percentage: int) -> Any:
-    return run(WxaGrayReleaseOperator, **VERSION, gray_percentage=percentage)
+    return run(operators.WxaGrayReleaseOperator, **VERSION, gray_percentage=percentage)
 
 
 def revert() -> Any:
-    return run(WxaRevertGrayReleaseOperator)
+    return run(operators.WxaRevertGrayReleaseOperator)
 
 
 @either
 @pytest.mark.usefixtures("approved")
 def test_the_part_rises_and_is_taken_back(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    assert run(WxaGrayReleaseOperator, **VERSION, gray_percentage=0, support_experiencer_first=True) == {
+    assert run(operators.WxaGrayReleaseOperator, **VERSION, gray_percentage=0, support_experiencer_first=True) == {
         "outcome": "raised",
         "appid": APPID,
         "gray_percentage": 0,
@@ -261,10 +246,13 @@ def test_whatever_is_lost_a_rerun_ends_it_and_nothing_is_done_twice(
 def test_an_approved_version_goes_to_a_part_and_then_to_all(account: MiniProgram, wxa_default: RunningSandbox) -> None:
     auditid = str(account.sheets[-1].auditid)
     with DAG("staged", schedule=None) as dag:
-        approve = WxaApproveReleaseOperator(task_id="approve", auditid=auditid, **VERSION)
+        approve = operators.WxaApproveReleaseOperator(task_id="approve", auditid=auditid, **VERSION)
         approved: dict[str, Any] = VERSION | {"auditid": auditid, "approval_task_id": "approve"}
-        parts = [WxaGrayReleaseOperator(task_id=f"gray_{part}", gray_percentage=part, **approved) for part in (10, 50)]
-        approve >> parts[0] >> parts[1] >> WxaReleaseOperator(task_id="release", **approved)
+        gray_10, gray_50 = (
+            operators.WxaGrayReleaseOperator(task_id=f"gray_{part}", gray_percentage=part, **approved)
+            for part in (10, 50)
+        )
+        approve >> gray_10 >> gray_50 >> operators.WxaReleaseOperator(task_id="release", **approved)
     run = run_dag(dag, answers="Approve")
     assert set(run.states.values()) == {"success"}, run.errors
     assert [entry.body["gray_percentage"] for entry in calls(wxa_default.journal, GRAY)] == [10, 50]

@@ -9,17 +9,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
+from airflow_wxa import operators
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators import (
-    WxaCommitOperator,
-    WxaModifyPlatformDomainOperator,
-    WxaReleaseOperator,
-    WxaSetWebviewDomainBranchOperator,
-    WxaSetWebviewDomainOperator,
-    WxaSubmitAuditOperator,
-    WxaVerifyReleaseOperator,
-)
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from tests.airflow_session import connection
@@ -30,13 +22,13 @@ from tests.leaks.exits import Loggers
 DOMAINS: dict[str, Any] = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
 VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 OPERATORS = [
-    WxaSetWebviewDomainOperator(**DOMAINS),
-    WxaSetWebviewDomainBranchOperator(**DOMAINS, configured="a"),
-    WxaModifyPlatformDomainOperator(task_id="t", action="add", hosts=["m.example.org"]),
-    WxaCommitOperator(**VERSION),
-    WxaSubmitAuditOperator(**VERSION),
-    WxaReleaseOperator(**VERSION),
-    WxaVerifyReleaseOperator(**VERSION),
+    operators.WxaSetWebviewDomainOperator(**DOMAINS),
+    operators.WxaSetWebviewDomainBranchOperator(**DOMAINS, configured="a"),
+    operators.WxaModifyPlatformDomainOperator(task_id="t", action="add", hosts=["m.example.org"]),
+    operators.WxaCommitOperator(**VERSION),
+    operators.WxaSubmitAuditOperator(**VERSION),
+    operators.WxaReleaseOperator(**VERSION),
+    operators.WxaVerifyReleaseOperator(**VERSION),
     WxaPrivacyScanSensor(task_id="t", appid=APPID),
     WxaAuditSensor(task_id="t", appid=APPID, auditid="400000001"),
 ]
