@@ -1,5 +1,6 @@
 """The process of a release is killed at every call, and a fresh one runs it again: nothing is lost or doubled."""
 
+import itertools
 import signal
 from collections import Counter
 from pathlib import Path
@@ -25,16 +26,14 @@ class Deaths:
     def __init__(self, running: RunningSandbox, witness: Witness, folder: Path) -> None:
         self.running = running
         self.witness = witness
-        self._folder = folder
-        self._begun = 0
+        self._stores = (f"sqlite:///{folder / f'{number}.db'}" for number in itertools.count())
         self.begin()
 
     def begin(self) -> None:
         """Start over with a store of its own: what erases a ledger keeps what counts the month's withdrawals."""
         self.running.reset()
         self.witness.forget()
-        self._begun += 1
-        self.store_url = f"sqlite:///{self._folder / f'{self._begun}.db'}"
+        self.store_url = next(self._stores)
         self.ledger = Ledger(self.store_url)
 
     def process(self, moment: Moment = "before", at: int = NEVER) -> int:

@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from tests.chaos.releasing import Plan, Task, carried
 from tests.chaos.witness import Witness
 from tests.store.databases import _postgresql, new_postgresql_database
 
-Down = Callable[[], AbstractContextManager[None]]
+Store = tuple[str, Callable[[], AbstractContextManager[None]]]
 
 pytestmark = pytest.mark.chaos
 
@@ -29,14 +30,10 @@ WRITES: Final = {row.path for row in CATALOGUE.values() if row.writes}
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Hold SQLite's one writing transaction."""
-    connection = sqlite3.connect(str(make_url(url).database), isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
+    """Hold SQLite's one writing transaction, which ends with its connection."""
+    with closing(sqlite3.connect(str(make_url(url).database), isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
         yield
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
 
 
 @contextmanager
@@ -68,17 +65,14 @@ def shut(url: str) -> Iterator[None]:
         server.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
-Store = tuple[str, "Down"]
-
-
-@pytest.fixture(params=["SQLite locked", "SQLite unreadable", "PostgreSQL shut"])
+@pytest.fixture(params=[locked, unreadable, shut], ids=["SQLite locked", "SQLite unreadable", "PostgreSQL shut"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Give a store's URL, and what takes it down for a while."""
     monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.05)  # instead of the half minute that a writer waits for another
-    down = {"SQLite locked": locked, "SQLite unreadable": unreadable, "PostgreSQL shut": shut}[request.param]
-    databases = new_postgresql_database() if down is shut else iter([f"sqlite:///{tmp_path / 'wxa.db'}"])
+    sqlite = iter([f"sqlite:///{tmp_path / 'wxa.db'}"])
+    databases = new_postgresql_database() if request.param is shut else sqlite
     url = next(databases)
-    yield url, lambda: down(url)
+    yield url, partial(request.param, url)
     next(databases, None)
 
 

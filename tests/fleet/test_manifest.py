@@ -55,17 +55,14 @@ def test_the_schema_is_a_schema_and_takes_its_own_example() -> None:
     Draft202012Validator(packaged_schema()).validate(packaged_schema()["examples"][0])
 
 
-def test_the_order_stays_and_a_mini_program_can_have_values_of_its_own() -> None:
+def test_yaml_or_json_the_order_stays_and_a_mini_program_can_have_values_of_its_own() -> None:
     manifest = read(f"{RELEASE}apps:\n  - {SECOND}\n  - {{appid: {FIRST}, ext_json: {{ext: {{shop: '7'}}}}}}\n")
     assert [app.appid for app in manifest.apps] == [SECOND, FIRST]
     assert manifest.apps[1].given == {"ext_json": {"ext": {"shop": "7"}}}
-    assert manifest.common["release"]["template_id"] == 47
-
-
-def test_json_is_read_as_well() -> None:
     whole = {"release": {"template_id": 47, "user_version": "1", "domain_action": "get"}, "apps": [FIRST]}
-    assert read(json.dumps(whole, indent=1)).common == {"release": whole["release"]}
-    assert read(json.dumps(whole)).apps[0].appid == FIRST
+    for text in (json.dumps(whole), json.dumps(whole, indent=1)):
+        assert read(text).common == {"release": whole["release"]}
+        assert read(text).apps[0].appid == FIRST
 
 
 def test_all_problems_come_at_once_with_file_and_line() -> None:
