@@ -133,15 +133,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_shard_releases_nothing_in_a_freeze_and_waits_for_its_end(drive: Drives, clock: list[float]) -> None:
-    here = drive(3, freeze=[FESTIVAL])
+def test_a_shard_releases_nothing_in_a_freeze_waits_for_its_end_and_times_each_review_once(
+    drive: Drives, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, timed = drive(3, freeze=[FESTIVAL]), list[str]()
+    monkeypatch.setattr(shard, "timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
     here.submitted()
     (wake,) = here.stage("release_rest")
     assert wake is not None
     assert (wake.at, here.accepted("release")) == (at("2027-02-14T00:00"), [])
     clock[0] = wake.at
     here.released("rest")
-    assert here.outcomes == {"released": 3}
+    assert (here.outcomes, timed) == ({"released": 3}, ["wxa.audit_wait approved"] * 3)
 
 
 def test_an_approved_version_whose_days_are_over_is_named_and_its_run_still_shown(

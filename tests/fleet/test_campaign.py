@@ -46,8 +46,7 @@ def test_ahead_and_without_a_canary_all_is_submitted_first(
     fleet: Walks, waves: dict[str, Any], submit: str | None
 ) -> None:
     here = fleet(6)
-    run = here.release(waves=waves, submit=submit)
-    assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
+    run = here.ends({"released": 6}, waves=waves, submit=submit)
     assert submitted_before_the_first_release(here) == [6, 6]
     skipped = ("commit_rest", "submit_rest", "approve_canary", "approve_early", "approve_rest")
     assert {(run.states[each], run.tries[each]) for each in skipped} == {("skipped", 0)}
@@ -69,8 +68,7 @@ def test_a_shard_that_is_lost_holds_up_no_other_one_behind_the_canary(fleet: Wal
 
 def test_a_wave_is_released_when_somebody_has_said_yes_to_its_figures(fleet: Walks) -> None:
     waves = {name: {"apps": count, "approval": True} for name, count in (("canary", 2), ("early", 0))}
-    run = fleet(4).release(waves=waves | {"rest": {"approval": True}}, answers="Approve")
-    assert run.xcoms["fleet_result"] == {"released": 4}, (run.errors, run.states)
+    run = fleet(4).ends({"released": 4}, waves=waves | {"rest": {"approval": True}}, answers="Approve")
     assert run.questions.keys() == {"approve_canary", "approve_early", "approve_rest"}
     assert "| **canary** | goes on 2 |" in run.questions["approve_canary"].body
     last = run.questions["approve_rest"]
@@ -109,8 +107,7 @@ def test_an_approval_and_a_gate_that_are_marked_success_open_nothing(fleet: Walk
 def test_a_wave_soaks_from_its_last_release(fleet: Walks) -> None:
     here, soak = fleet(4), 1.5
     began = time.time()
-    run = here.release(waves={"canary": {"apps": 2, "soak_minutes": soak / 60}})
-    assert run.xcoms["fleet_result"] == {"released": 4}, (run.errors, run.states)
+    here.ends({"released": 4}, waves={"canary": {"apps": 2, "soak_minutes": soak / 60}})
     at = [app.released_at or 0.0 for app in here.apps]
     assert began < max(at[:2]) <= min(at[2:]) - soak
 
@@ -123,8 +120,7 @@ def test_stragglers_are_left_at_80_percent_to_the_last_wave_and_waited_for_below
     for straggler in slow:
         here.world.mini_programs[straggler].audit = AuditPlan(polls=7)
     waves = {"canary": {"apps": 5, "released_percent": 80, "soak_minutes": 1 / 60}}
-    run = here.release(waves=waves, shard_size=5)
-    assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
+    here.ends({"released": 6}, waves=waves, shard_size=5)
     assert {here.apps[each].wave for each in slow} == {wave}
     order = accepted(here.sandbox, "release")
     first = {0, 1, 2, 4} if wave == "rest" else range(5)
@@ -174,8 +170,7 @@ def test_a_team_decides_between_waves(fleet: Walks, build: Callable[[], object],
 
 def test_an_empty_wave_is_checked_all_the_same_and_has_nothing_to_submit(fleet: Walks) -> None:
     dag = fleet_release_dag("checked_empty", between={"early": measure_errors})
-    run = fleet(2).release(dag=dag, waves={"canary": {"apps": 5}})
-    assert run.xcoms["fleet_result"] == {"released": 2}, (run.errors, run.states)
+    run = fleet(2).ends({"released": 2}, dag=dag, waves={"canary": {"apps": 5}})
     assert (run.states["measure_errors"], run.states["submit_rest"]) == ("success", "skipped")
 
 
@@ -268,8 +263,8 @@ def test_a_hotfix_says_in_its_plan_that_it_takes_over_and_the_older_run_ends_sup
         connection.execute(update(fleet_app).values(outcome=None))
     for each in here.world.mini_programs:
         each.audit.polls = 0
-    run = here.release(supersede=True, release={"user_version": "1.4.1"}, approval=True, answers="Approve")
-    assert run.xcoms["fleet_result"] == {"released": 3}, (run.errors, run.states)
+    hotfix = {"supersede": True, "release": {"user_version": "1.4.1"}}
+    run = here.ends({"released": 3}, approval=True, answers="Approve", **hotfix)
     body = html.unescape(run.questions["approve_plan"].body)
     assert "supersedes 1.4.0" in body
     assert f"taken over from run {older.run_id}" in body

@@ -164,8 +164,7 @@ def told() -> tuple[DAG, list[str]]:
 
 def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: tuple[DAG, list[str]]) -> None:
     here, (dag, said) = fleet(9), told
-    run = here.release(dag=dag, waves={"canary": {"apps": 2}, "early": {"apps": 3}})
-    assert run.xcoms["fleet_result"] == {"released": 9}
+    run = here.ends({"released": 9}, dag=dag, waves={"canary": {"apps": 2}, "early": {"apps": 3}})
     assert run.states["configure_domains"].count("success") == 5
     released = accepted(here.sandbox, "release")
     order = [app.appid for app in here.apps]
@@ -238,8 +237,7 @@ def test_a_quota_that_wechat_tells_as_0_or_does_not_tell_stops_only_a_reserve(
 
 
 def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Walks) -> None:
-    run = fleet(2).release(apps={"authorised": True, "exclude": [appid(0)]})
-    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 1}), run.errors
+    fleet(2).ends({"released": 1}, apps={"authorised": True, "exclude": [appid(0)]})
 
 
 def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Walks) -> None:
@@ -260,8 +258,7 @@ def test_a_plan_is_carried_out_if_somebody_approves_it_only(fleet: Walks) -> Non
     assert run.states["check_platform_list"] == "failed"
     assert "nobody has approved it" in str(run.errors["check_platform_list"])
     assert here.spent == {"commit": 0, "submit_audit": 0, "release": 0}
-    run = here.release(approval=True, answers="Approve")
-    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), (run.errors, run.states)
+    run = here.ends({"released": 3}, approval=True, answers="Approve")
     assert run.xcoms["approve_plan"]["outcome"] == "approved"
 
 
@@ -271,8 +268,7 @@ def test_a_shard_waits_for_its_reviews_in_one_trigger_and_each_is_timed_once(
     here, timed = fleet(3, audit_polls=4), list[str]()
     here.world.mini_programs[1].audit.result = "rejected"
     monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
-    run = here.release(shard_size=3)
-    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 2, "rejected": 1})
+    here.ends({"released": 2, "rejected": 1}, shard_size=3)
     assert here.sandbox.journal.count("/wxa/get_auditstatus") > 6
     assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]
 
@@ -306,8 +302,7 @@ def test_whose_owner_has_something_to_do_is_blocked_before_anything_is_spent(fle
     programs[3].privacy_keys = ["Location"]
     programs[4].illegal_records = [{"illegal_reason": "induces sharing", "create_time": here.world.now()}]  # type: ignore[typeddict-item]
     programs[4].granted_sets |= {76}
-    run = here.release()
-    assert run.xcoms["fleet_result"] == {"released": 3, "blocked": 3}, run.errors
+    here.ends({"released": 3, "blocked": 3})
     for number, word in ((1, "备案"), (2, "服务类目"), (3, "用户隐私保护指引")):
         said = here.apps[number]
         assert (said.stage, word in said.what) == ("plan_release", True)
@@ -323,8 +318,7 @@ def test_an_account_is_looked_at_once_a_day_and_again_where_something_was_to_do(
     here.release()
     assert looked_at(here) == [appid(0), appid(1), appid(2)]
     here.world.mini_programs[1].filing_status = 6
-    run = here.release(release={"user_version": "1.5.0", **NO_DOMAINS})
-    assert run.xcoms["fleet_result"] == {"released": 3}, run.errors
+    here.ends({"released": 3}, release={"user_version": "1.5.0", **NO_DOMAINS})
     assert looked_at(here) == [appid(0), appid(1), appid(1), appid(2)]
 
 
@@ -339,7 +333,6 @@ def test_a_look_that_is_refused_stops_nothing(
             here.sandbox.add_fault(
                 Fault(path=path, kind="errcode_before", errcode=errcode, appid=appid(number), times=None)
             )
-    run = here.release(shard_size=4)
-    assert run.xcoms["fleet_result"] == {"released": 4}, run.errors
+    here.ends({"released": 4}, shard_size=4)
     asked = [(each.appid, each.errcode) for each in here.sandbox.journal if each.path in LOOKS]
     assert {(appid(number), errcode) for number, errcode in enumerate(errcodes)} <= set(asked)
