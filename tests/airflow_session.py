@@ -161,10 +161,7 @@ def run_dag(
     triggered_by: str = "lin",
     **conf: Any,
 ) -> Run:
-    """Walk a DAG.
-
-    :param answers: how a person answers each question; ``None``: not in time.
-    """
+    """Walk a DAG; a person answers each question by ``answers``, ``None``: not in time."""
     marked = [mark_success] if mark_success else []
     return walk(dag, conf, answers=answers or {}, mark_success=marked, triggered_by=triggered_by)
 

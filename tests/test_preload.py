@@ -62,8 +62,7 @@ def test_those_import_it_that_fork_tasks_or_parsers_unless_it_is_forbidden(
     imported.clear()
     monkeypatch.setenv("AIRFLOW__WXA__PRELOAD", setting or "True")
     preload(["airflow", *command.split()])
-    assert ("airflow_wxa.dags.wxa_release" in imported) is imports
-    assert bool(imported) is imports
+    assert ("airflow_wxa.dags.wxa_release" in imported, bool(imported)) == (imports, imports)
 
 
 def test_a_scheduler_starts_whatever_is_wrong_with_a_package(

@@ -102,9 +102,7 @@ def test_the_branch_follows_its_road(wxa_default: RunningSandbox, errcode: int, 
     ("operator", "roads"),
     [(operators.WxaSetWebviewDomainOperator, {}), (operators.WxaSetWebviewDomainBranchOperator, {"configured": "a"})],
 )
-def test_an_answer_without_a_road_fails(
-    wxa_default: RunningSandbox, operator: type[Any], roads: dict[str, str], errcode: int, said: str
-) -> None:
+def test_a_missing_road_fails(wxa_default: RunningSandbox, operator: Any, roads: Any, errcode: int, said: str) -> None:
     wxa_default.add_fault(Fault(path=SET, kind="errcode_before", errcode=errcode))
     with pytest.raises(AirflowFailException, match=f"(?s)errcode {errcode}.*{said}"):
         run(operator, **FIELDS, **roads)

@@ -50,10 +50,7 @@ class Kept(dict[str, Any]):
 
 
 def context(max_tries: int = 2, **more: Any) -> Any:
-    """Return a context of Airflow's in its first poke; ``ti.pushed`` is what it pushed.
-
-    :param max_tries: Clear adds to it, a retry does not.
-    """
+    """Return Airflow's in a first poke; ``ti.pushed`` was pushed, and Clear adds to ``max_tries``, a retry does not."""
     ti = SimpleNamespace(max_tries=max_tries, get_first_reschedule_date=lambda _: None, pushed={})
     ti.xcom_push = lambda key, value: ti.pushed.update({key: value})
     return {"ti": ti} | more
@@ -126,9 +123,8 @@ def test_a_bad_end_fails_and_leaves_its_outcome(account: MiniProgram, deferrable
     assert re.search(said, str(run.errors["wait"]))
     assert (run.xcoms["wait"]["outcome"], run.xcoms["wait"]["auditid"]) == (result, auditid)
     with open_ledger()._database.reading() as connection:
-        query = select(outcome).where(outcome.c.dag_id == "waits_in_vain").order_by(outcome.c.at.desc())
-        latest = connection.execute(query).first()
-    assert latest is not None
+        query = select(outcome).where(outcome.c.dag_id == "waits_in_vain").order_by(outcome.c.at.desc()).limit(1)
+        latest = connection.execute(query).one()
     assert (latest.task_id, latest.said) == ("wait", run.xcoms["wait"])
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
@@ -148,15 +149,13 @@ class Told(set[tuple[str, int]]):
         return False
 
 
-def watched(
-    open_store: Callable[[], Store], meanwhile: Watched, *appids: str, platform: str = COMPONENT_APPID
-) -> list[Told]:
+def watched(opened: Callable[[], Store], then: Watched, *appids: str, platform: str = COMPONENT_APPID) -> list[Told]:
     """Watch for some Mini Programs while something happens, and return what each was told of."""
 
     async def run() -> list[Told]:
-        watcher, told = PushWatcher(open_store), [Told() for _ in appids]
+        watcher, told = PushWatcher(opened), [Told() for _ in appids]
         with watcher.watching(platform, {appid: each.on_push for appid, each in zip(appids, told, strict=True)}):
-            await meanwhile(watcher, told)
+            await then(watcher, told)
         return told
 
     return asyncio.run(run())
@@ -237,8 +236,7 @@ def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> No
                 watcher.watching(COMPONENT_APPID, {FIRST: Told().on_push}),
                 watcher.watching(COMPONENT_APPID, {FIRST: Told().on_push, OTHER: Told().on_push}),
             ):
-                task = watcher._task
-                assert task is not None
+                task: Any = watcher._task
                 await asyncio.sleep(0.05)
                 alive.append(not task.done())
             await asyncio.sleep(0)
