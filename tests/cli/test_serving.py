@@ -97,7 +97,7 @@ def test_silent_connections_make_room(
 
 @pytest.mark.usefixtures("few")
 def test_a_body_that_does_not_come_makes_room() -> None:
-    with serves() as url, held(url, ["127.0.1.1"] * 3) as opened:
+    with serves() as url, held(url, [*["127.0.1.1"] * 3, *["127.0.1.2"] * 3]) as opened:
         for each in opened:
             each.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
         time.sleep(0.1)
