@@ -1,4 +1,4 @@
-"""The approvals of what users see: whether this version, with these domains, goes online, or another comes back."""
+"""Approvals that a version, with these domains, goes online, or that another one comes back."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
