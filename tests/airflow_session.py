@@ -125,10 +125,7 @@ def _as_with_airflow_3_3() -> None:
 
 
 def _read_each_signature_once() -> None:
-    """Remember what each dependency of a route asks for: an app with overrides reads all of them at each request.
-
-    Airflow's API in the process of ``DAG.test`` is such an app, and a run asks it a hundred times.
-    """
+    """Remember what a route depends on: an app with overrides, as ``DAG.test`` has, reads all of it at each request."""
     from fastapi.dependencies import utils
 
     read, known = utils.get_dependant, dict[str, Any]()
@@ -255,8 +252,7 @@ def calls(journal: list[Entry], *paths: str) -> list[Entry]:
 def connection(host: str, login: str = "", **changes: Any) -> str:
     """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
 
-    :param login: ``component_appid``.
-    :param changes: fields of ``extra``; ``None`` leaves one out.
+    :param changes: fields of ``extra``; ``None`` leaves one out. ``login`` is the ``component_appid``.
     """
     extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
     kept = {name: value for name, value in extra.items() if value is not None}

@@ -1,7 +1,5 @@
 """The sandbox's secrets, in every spelling that a search for them must find."""
 
-from __future__ import annotations
-
 import base64
 import json
 from urllib.parse import quote, quote_plus

@@ -1,7 +1,5 @@
 """Finds sentences that were left in English where a text is read in another language."""
 
-from __future__ import annotations
-
 import re
 
 #: Three words on end; code, a command, an address or a name of Airflow's or WeChat's is no sentence.

@@ -1,7 +1,5 @@
 """A bill of materials: ``python -m tests.sbom`` prints what an installed airflow-wxa brings along, as CycloneDX 1.6."""
 
-from __future__ import annotations
-
 import json
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution

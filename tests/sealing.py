@@ -1,7 +1,5 @@
 """Pushes sealed as WeChat seals them, by the sandbox, which shares no encoder with the code under test."""
 
-from __future__ import annotations
-
 from airflow_wxa.api.push import Envelope, PushKeys
 from airflow_wxa.sandbox import encrypt
 

@@ -1,7 +1,5 @@
 """The files for Kubernetes name what exists, and the image's checks pass."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

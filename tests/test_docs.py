@@ -1,7 +1,5 @@
 """The docs are held to the code: what exists is documented, what is linked exists."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

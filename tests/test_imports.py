@@ -1,7 +1,5 @@
 """The rooms that decide stay light: importing Airflow takes seconds, and a plain value needs no HTTP client."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import json

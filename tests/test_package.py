@@ -1,7 +1,5 @@
 """What is built is whole, says the truth about itself, and reads well where there is no checkout."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

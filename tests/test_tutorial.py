@@ -1,7 +1,5 @@
 """The tutorial works as it stands: its files are written out, and its own tests run."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

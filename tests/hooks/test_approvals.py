@@ -1,7 +1,5 @@
 """A decision from before questions were kept lets through what it named, and nothing else."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_wxa.hooks.approvals import refusal

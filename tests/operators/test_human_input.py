@@ -3,8 +3,6 @@
 A failure here says that another Airflow asks people in another way: look there, and at apache/airflow#73235.
 """
 
-from __future__ import annotations
-
 import inspect
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """What type checkers and editors see of the operators: wrong arguments are found, right ones taken, each offered."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
