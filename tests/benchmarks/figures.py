@@ -65,7 +65,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def percentile(seconds: Sequence[float], percent: int) -> float:
     """Return the seconds that so many percent of all take at most."""
-    return statistics.quantiles(seconds, n=100)[percent - 1]
+    return sorted(seconds)[min(len(seconds) * percent // 100, len(seconds) - 1)]
 
 
 def percentiles(seconds: Sequence[float], *percents: int) -> str:

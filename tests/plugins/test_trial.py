@@ -107,7 +107,8 @@ def test_made_up_appids_leave_no_rows(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection_of(wxa_default.url, COMPONENT_APPID, "secret"))
     for number in range(5):
-        assert get(airflow, trial_link("", f"wx000000000000ff{number:02d}", **RUN)).status_code == 404
+        answer = get(airflow, trial_link("", f"wx000000000000ff{number:02d}", **RUN))
+        assert (answer.status_code, "did nothing with" in answer.text) == (404, True)  # before a Connection is read
     with open_ledger()._database.reading() as connection:
         rows = connection.execute(select(credential.c.appid).where(credential.c.appid.startswith("wx000000000000ff")))
         assert rows.all() == []
