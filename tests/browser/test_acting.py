@@ -112,7 +112,7 @@ class Walk:
             self.page.goto("/wxa/board/")
             if question.count():
                 question.first.click()
-                self.page.get_by_role("heading", level=1).wait_for()
+                self.page.wait_for_url("**/act/answer?**")
             return self.page.get_by_role("button", name="批准").count() > 0
 
         until(is_shown, "the question about the platform's list")
