@@ -164,6 +164,15 @@ def test_a_required_param_that_is_missing_is_refused_at_the_trigger(form: Any, n
         triggered(form, conf)
 
 
+NONE_RIGHT = {"appid": "wx123", "approvers": [""], "template_id": -1, "webviewdomain": [1], "wxa_conn_id": None}
+
+
+@each_row("name", NONE_RIGHT)
+def test_a_value_that_cannot_be_right_is_refused_at_the_trigger(form: Any, name: str) -> None:
+    with pytest.raises(BAD_PARAM, match=name):
+        triggered(form, REQUIRED | {name: NONE_RIGHT[name]})
+
+
 #: Changed params, some of which only the whole can refuse.
 CHANGES = [*PASSES, *(changes for changes, _ in (*REFUSED, *SEVERAL))]
 GIVEN = [(name, value) for changes in CHANGES for name, value in changes.items() if name in FIELDS]

@@ -54,6 +54,15 @@ def test_with_leave_it_is_released_and_the_outcome_says_what_went_and_later_week
     assert lost(shop.release(user_version="1.5.0")) == ([], [])
 
 
+def test_server_domains_likewise(shop: Shop) -> None:
+    api = {"requestdomain": ["https://api.merchant.example:8443"]}
+    shop.account.mp_webviewdomain = shop.account.effective_webviewdomain = []
+    shop.account.mp_domain, shop.account.effective_domain = dict(api), dict(api)
+    assert f"goes offline requestdomain {api['requestdomain'][0]}" in failure(shop.walk(), "configure_domains")
+    assert shop.accepted["/wxa/commit"] == 0
+    assert shop.release(**LEAVE).xcoms["verify_release"]["lost_servers"] == api
+
+
 @pytest.mark.parametrize("approval", [False, True])
 def test_where_nothing_is_online_yet_nothing_goes_offline(shop: Shop, approval: bool) -> None:
     shop.account.release_info = None

@@ -254,7 +254,9 @@ def test_what_may_go_offline_stops_it_unless_somebody_agreed(shop: Shop, moves: 
 
 
 @pytest.mark.usefixtures("moves")
-def test_the_question_of_a_rollback_shows_what_goes_what_comes_back_and_the_domains(shop: Shop) -> None:
+def test_the_question_of_a_rollback_shows_what_goes_what_comes_back_and_the_domains(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.account.third_webviewdomain = ["https://new.example.com"]
     shop.account.versions = shop.account.versions[:2]
     forged = {"version": "forged", "description": "", "time": 0}
@@ -269,6 +271,8 @@ def test_the_question_of_a_rollback_shows_what_goes_what_comes_back_and_the_doma
     assert "forged" not in body
     assert question.said["online"] == {"version": "3", "description": "v3", "time": 1}
     assert question.said["target"] == {"app_version": "12", "user_version": "2", "user_desc": "v2", "commit_time": 1}
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    assert english_in(*ask.words(question)) == []
 
 
 @pytest.mark.parametrize("forged", [{"app_version": "10"}, {"user_version": "9"}, {"user_desc": "another"}])

@@ -18,6 +18,9 @@ ACCEPTED: Final = {"errcode": 0, "auditid": 1234567}
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
 OURS: Final = {"user_version": "1.4.0", "user_desc": VERSION.described("release 1.4.0")}
 FOREIGN: Final = {"user_version": "9.9.9", "user_desc": "their release [wxa:0badcafe]"}
+#: Somebody else's build under our own version number, and how an error names it.
+FORGED = {"user_version": "1.4.0", "user_desc": "release 1.4.0 [wxa:0badcafe]"}
+NAMES_FORGED = r"[\s\S]*1\.4\.0[\s\S]*its description release 1\.4\.0 .wxa:0badcafe"
 
 
 def versions(trial: dict[str, str] | None = None, online: dict[str, str] | None = None) -> dict[str, Any]:

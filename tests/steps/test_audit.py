@@ -11,9 +11,11 @@ from tests.steps.answers import (
     ACCEPTED,
     ENDED,
     FOREIGN,
+    FORGED,
     IN_AUDIT,
     LIVE,
     LOST,
+    NAMES_FORGED,
     NO_SHEET,
     OPEN,
     OURS,
@@ -83,16 +85,17 @@ SUBMISSIONS: list[tuple[list[Any], Any, Ending]] = [
     # Somebody else's sheet or trial stops it.
     *[([sheet(FOREIGN, each)], UNSENT, THEIR_SHEET) for each in OPEN],
     *[
-        ([NO_SHEET], UNSENT | {"trial": trial}, stops(WxaStateError, f"the trial version is not the one{told}"))
+        (
+            [NO_SHEET],
+            UNSENT | {"trial": trial},
+            stops(WxaStateError, f"the trial version is not the one{told}", retryable=False),
+        )
         for trial, told in ((None, r"[\s\S]*trial version none"), (FOREIGN, r"[\s\S]*trial version 9\.9\.9"))
     ],
+    ([NO_SHEET], UNSENT | {"trial": FORGED}, stops(WxaStateError, "trial version" + NAMES_FORGED, retryable=False)),
     ([NO_SHEET], UNSENT | {"trial": NAMELESS}, stops(WxaStateError, r"left out[\s\S]*nothing proves whose version it")),
     *[
-        (
-            [sheet(NAMELESS, "auditing")],
-            UNSENT | {"how": Submission(noted_auditid=noted)},
-            stops(WxaStateError, "1.4.0"),
-        )
+        ([sheet(NAMELESS, "auditing")], UNSENT | {"how": Submission(noted_auditid=noted)}, OURS_BY_NAME)
         for noted in ("", "7654321")
     ],
     # After a lost answer, or 85009, the sheet is read back: it is ours, somebody else's, or none.
@@ -127,6 +130,7 @@ SUBMISSIONS: list[tuple[list[Any], Any, Ending]] = [
 @pytest.mark.parametrize(("sheets", "more", "ending"), SUBMISSIONS)
 def test_a_version_is_submitted_once_or_said_why_not(script: Script, sheets: Any, more: Any, ending: Ending) -> None:
     ended = ending(lambda: script.submits(*sheets, **more))
+    assert ended.__cause__.errcode == 85009 if ending is THEIR_SHEET and more["said"] == 85009 else True
     assert ended is LOST or not isinstance(ended, WxaError) or str(ended).startswith("submit_audit ")
     assert sum(script.pauses) == (30 if len(sheets) > 2 else 0)
 

@@ -9,7 +9,21 @@ from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaT
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, Step, gray_release, release_version
 from airflow_wxa.steps.release import before_release
-from tests.steps.answers import FOREIGN, LOST, NO_SHEET, OPEN, OURS, VERSION, effective, own, platform, sheet, versions
+from tests.steps.answers import (
+    FOREIGN,
+    FORGED,
+    LOST,
+    NAMES_FORGED,
+    NO_SHEET,
+    OPEN,
+    OURS,
+    VERSION,
+    effective,
+    own,
+    platform,
+    sheet,
+    versions,
+)
 from tests.steps.conftest import Ending, Script, done, stops
 
 APPROVAL = Approved("approve_release", APPID, {})
@@ -92,6 +106,7 @@ RELEASES: list[tuple[list[Any], Any, Ending]] = [
     *[unapproved(IN_AUDIT, WAIT.format("auditid 1234567"), noted, -1) for noted in ("", "1234567")],
     unapproved(IN_AUDIT, r"is not approved\n.*auditid 1234567[\s\S]*adopts the newer sheet", "7", -1),
     unapproved(sheet(FOREIGN, "approved"), NOT_OURS.format(r"latest sheet 9\.9\.9")),
+    unapproved(sheet(FORGED, "approved"), "release not sent" + NAMES_FORGED, "1234567"),
     unapproved(NO_SHEET, NOT_OURS.format("latest sheet none")),
     # A release behind which ours is not online is an error.
     *[(online(each, each), {"said": LOST}, stops(LOST)) for each in (None, FOREIGN)],
@@ -211,7 +226,8 @@ PROOFS: list[tuple[list[Any], Any, Ending]] = [
     # A version without name and description is ours by the time of our release.
     *[([], {"online": NAMELESS, "individual": True, "released_at": seconds}, done("released")) for seconds in (1, 2)],
     *[([], {"online": NAMELESS, "released_at": seconds}, NOT_OURS_ONLINE) for seconds in (0, 3)],
-    *[([], {"online": each}, NOT_OURS_ONLINE) for each in (None, FOREIGN, FOREIGN | {"user_version": "1.4.0"})],
+    *[([], {"online": each}, NOT_OURS_ONLINE) for each in (None, FOREIGN)],
+    ([], {"online": FORGED}, stops(WxaStateError, "verify_release stopped" + NAMES_FORGED)),
     # A wanted domain that is not effective is named with the likely cause.
     *[
         (

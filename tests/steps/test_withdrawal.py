@@ -82,3 +82,9 @@ def test_nothing_is_withdrawn_for_a_submission_without_quota_or_our_version_on_t
 def test_a_review_that_ended_before_its_own_withdrawal_is_named_instead_of_what_was_refused(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"sheet 1234567 is not the one in audit\n[\s\S]*status approved"):
         script.play(withdraw_audit(APPID, "1234567"), sheets=[IN_AUDIT, APPROVED], undocodeaudit=87012)
+
+
+@pytest.mark.parametrize("left", [0, -1])
+def test_used_up_withdrawals_are_not_tried_for_ones_own_sheet_either(script: Script, left: int) -> None:
+    ending = stops(WxaQuotaError, "undocodeaudit not sent", errcode=87013)
+    ending(lambda: script.play(withdraw_audit(APPID, "1234567"), sheets=IN_AUDIT, left=left))

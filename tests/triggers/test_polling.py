@@ -105,6 +105,25 @@ def test_a_restarted_trigger_waits_on_and_holds_no_secret(trigger: WxaAuditTrigg
     assert "token-of-" not in written + repr(vars(trigger))
 
 
+@pytest.mark.parametrize(
+    "fault", [{"kind": "html_502"}, {"kind": "drop_before"}, {"errcode": 61007}, {"errcode": 42001}]
+)
+def test_a_failing_look_shows_no_token(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str], fault: Any) -> None:
+    wechat.add_fault(Fault(**{"path": STATUS, "kind": "errcode_before", "times": None, **fault}))
+    trigger = waiting_on(APPID, seconds=0.3)
+    told = event(trigger)
+    assert looks(wechat) > 0
+    everything = f"{told} {trigger.serialize()} {vars(trigger)} {capsys.readouterr()}"
+    assert [form for form in ("token-of-", "access_token=") if form in everything] == []
+
+
+def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=45011, times=1000))
+    event(waiting_on(APPID, seconds=0.3))
+    assert looks(wechat) > 2
+    assert capsys.readouterr().out.count(f"sheet {AUDITID} of {APPID}: get_auditstatus") == 1
+
+
 def test_neither_a_sleep_nor_a_look_outlasts_the_end(wechat: RunningSandbox) -> None:
     begin = time.monotonic()
     assert event(waiting_on(APPID, seconds=0.1, poll_seconds=3600))["status"] == "timeout"
