@@ -177,9 +177,9 @@ def test_a_deeply_nested_answer_raises_one_typed_error(depth: int) -> None:
     assert read_reply(call, 200, f'{{"webviewdomain":{deep}}}'.encode()).answer["webviewdomain"] == []
 
 
-@each_row("image", [JPEG, b"\x89PNG\r\n"])
-def test_a_qrcode_is_an_image(image: bytes) -> None:
-    reply = read_reply(Call.to("get_qrcode", APPID), 200, image)
+@each_row("name, image", itertools.product(["get_qrcode", "get_material"], [JPEG, b"\x89PNG\r\n"]))
+def test_a_qrcode_or_a_screenshot_is_an_image(name: str, image: bytes) -> None:
+    reply = read_reply(Call.to(name, APPID), 200, image)
     assert (reply.image, reply.answer) == (image, {})
 
 

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-import pytest
-
-from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_material, read_sheet, undocodeaudit, withdrawals_left
-from airflow_wxa.api.call import Reply, read_reply
-from airflow_wxa.errors import WxaInputError
+from airflow_wxa.api.audit import AuditSheet, AuditStatus, read_sheet, withdrawals_left
+from airflow_wxa.api.call import Reply
 from tests.tables import each_row
 
 APPID = "wx0000000000000001"
@@ -49,20 +46,6 @@ SPELT = [
 def test_a_sheet_is_read_however_it_is_spelt(answer: dict[str, Any], read: dict[str, Any]) -> None:
     sheet = AuditSheet(**{"auditid": "7", "status": AuditStatus.DELAYED, **read})
     assert read_sheet(Reply({"status": 4, **answer}), "7") == sheet
-
-
-def test_a_withdrawal_is_a_write_although_it_is_a_get_and_only_the_newest_attempt_may_send_it() -> None:
-    call = undocodeaudit(APPID)
-    assert call.writes
-    assert call.endpoint.fenced
-    assert not call.endpoint.safe_to_repeat
-
-
-def test_a_screenshot_is_an_image_and_an_unknown_one_an_error() -> None:
-    call = get_material(APPID, "media-1")
-    assert read_reply(call, 200, b"\x89PNG rest").image == b"\x89PNG rest"
-    with pytest.raises(WxaInputError, match="40007"):
-        read_reply(call, 200, b'{"errcode":40007,"errmsg":"invalid media_id"}')
 
 
 @each_row("spent, left", [((0, 0), 5), ((2, 9), 1), ((5, 5), 0), ((0, 11), -1)])

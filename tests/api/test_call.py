@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_wxa.api import audit, code, server_domain, webview_domain
+from airflow_wxa.api.authorisation import api_component_token
 from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.redaction import Secret
@@ -19,6 +20,9 @@ COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc":
 
 
 ONE_LIST = {"action": "set", **{kind: [] for kind in server_domain.SERVER_KINDS}, "requestdomain": [A.origin]}
+HOSTS, JOINED = [B.host, A.host], f"{A.host};{B.host}"
+JUMP = {"action": "add", "wxa_jump_h5_domain": JOINED, "is_modify_published_together": True}
+SERVER = {"action": "add", "wxa_server_domain": JOINED, "is_modify_published_together": False}
 SENT = {"template_id": 47, "ext_json": VERSION.sent_ext_json, "user_version": "1.4.0"}
 #: The endpoint that a function is named after, its arguments, and the body that is sent; ``None``: it is a GET.
 MADE: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
@@ -43,17 +47,12 @@ MADE: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
     ("modify_domain", (APPID, "set", {"requestdomain": frozenset({A.origin})}), {}, ONE_LIST),
     # The platform's lists travel as bare hosts joined by semicolons, published together unless it is said otherwise.
     ("modify_wxa_jump_domain", ("get",), {}, {"action": "get"}),
-    (
-        "modify_wxa_jump_domain",
-        ("add", [B.host, A.host]),
-        {},
-        {"action": "add", "wxa_jump_h5_domain": f"{A.host};{B.host}", "is_modify_published_together": True},
-    ),
+    ("modify_wxa_jump_domain", ("add", HOSTS), {}, JUMP),
     (
         "modify_wxa_server_domain",
-        ("add", ["b.org", "a.org"]),
+        ("add", HOSTS),
         {"published": False},
-        {"action": "add", "wxa_server_domain": "a.org;b.org", "is_modify_published_together": False},
+        SERVER | {"is_modify_published_together": False},
     ),
 ]
 
@@ -74,11 +73,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("setwebviewdomain", {"action": "add"}, "'webviewdomain' is a required property"),
     ("setwebviewdomain", {"action": "set", "webviewdomain": []}, "webviewdomain = []: must be a list of one or"),
     ("setwebviewdomain", {"action": "add", "webviewdomain": "https://a.b"}, "webviewdomain = 'https://a.b'"),
-    (
-        "setwebviewdomain",
-        {"action": "add", "webviewdomain": ["a.b"]},
-        "webviewdomain[0] = 'a.b': must be an origin",
-    ),
+    ("setwebviewdomain", {"action": "add", "webviewdomain": ["a.b"]}, "[0] = 'a.b': must be an origin"),
     ("setwebviewdomain", {"action": "add", "webviewdomain": [7]}, "webviewdomain[0] = 7"),
     ("setwebviewdomain", {"webviewdomain": ["https://a.b"]}, "'action' is a dependency of 'webviewdomain'"),
     ("setwebviewdomain", {"action": "get", "appid": APPID}, "'appid' was unexpected"),
@@ -130,15 +125,7 @@ def test_a_body_is_raw_utf_8_without_escapes_and_blanks() -> None:
     assert json.loads(content)["user_desc"] == "发布 \U0001f600"
 
 
-PLATFORM_TOKEN = Call.to(
-    "api_component_token",
-    None,
-    {
-        "component_appid": "wx00000000000000c1",
-        "component_appsecret": Secret("canary-secret"),
-        "component_verify_ticket": Secret("canary-ticket"),
-    },
-)
+PLATFORM_TOKEN = api_component_token("wx00000000000000c1", Secret("canary-secret"), Secret("canary-ticket"))
 
 
 def test_a_secret_is_revealed_on_the_wire_and_nowhere_else() -> None:

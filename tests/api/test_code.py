@@ -33,39 +33,27 @@ def test_the_fingerprint_counts_the_same_however_the_version_is_written() -> Non
     assert CodeVersion.of(APPID, 47, "1", one).fingerprint == CodeVersion.of(APPID, 47, "1", two).fingerprint
 
 
-@each_row(
-    "changed",
-    [
-        {"appid": OTHER}, {"template_id": 48}, {"user_version": "1.4.1"}, {"ext_json": {"ext": {"shop": "8017"}}},
-        {"ext_json": None},
-    ],
-)  # fmt: skip
-def test_another_appid_template_version_or_ext_json_is_another_fingerprint(changed: dict[str, Any]) -> None:
-    other = CodeVersion.of(**{**PARTS, **changed})
+CHANGED = {"appid": OTHER, "template_id": 48, "user_version": "1.4.1", "ext_json": {"ext": {"shop": "8017"}}}
+
+
+@each_row("name, value", [*CHANGED.items(), ("ext_json", None)])
+def test_another_appid_template_version_or_ext_json_is_another_fingerprint(name: str, value: Any) -> None:
+    other = CodeVersion.of(**PARTS | {name: value})
     assert other.fingerprint != VERSION.fingerprint
     assert not VERSION.is_ours("", other.described("release"))
 
 
+#: What stands at the end of a description of ours, and what does not.
+OURS = ["release {0}", "{0} and more", "[wxa:00000000] pasted {0}", "{0} pasted [wxa:0000]"]
+OTHERS = ["{0} pasted [wxa:00000000]", "release", "release [wxa:00000000]", "release [wxa:", VERSION.mark.upper()]
 #: What WeChat shows as user_version and user_desc, and whether that is ours.
-OURS = [
-    ("1.4.0", f"release {VERSION.mark}", True),
-    ("1.4.0", f"{VERSION.mark} and more", True),
-    ("1.4.0", f"[wxa:00000000] pasted {VERSION.mark}", True),
-    ("1.4.0", f"{VERSION.mark} pasted [wxa:00000000]", False),
-    ("1.4.0", f"{VERSION.mark} pasted [wxa:0000]", True),
-    ("1.4.0", VERSION.mark.upper(), False),
-    ("1.4.0", "release", False),
-    ("1.4.0", "by hand", False),
-    ("1.4.0", "release [wxa:00000000]", False),
-    ("1.4.0", "release [wxa:", False),
-    ("1.4.0", VERSION.fingerprint, False),
-    ("", VERSION.described("release"), True),
-    ("1.4", VERSION.described("release"), False),
-    ("9.9.9", VERSION.described("release"), False),
+SHOWN = [
+    *(("1.4.0", each.format(VERSION.mark), each in OURS) for each in (*OURS, *OTHERS, VERSION.fingerprint)),
+    *((version, VERSION.described("release"), version == "") for version in ("", "1.4")),
 ]
 
 
-@each_row("user_version, description, ours", OURS)
+@each_row("user_version, description, ours", SHOWN)
 def test_a_description_tells_whose_version_it_is(user_version: str, description: str, ours: bool) -> None:
     assert VERSION.is_ours(user_version, description) is ours
     assert VERSION.is_trial(TrialVersion(user_version, description)) is ours

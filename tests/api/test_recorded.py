@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
-from airflow_wxa.api.authorisation import read_authorisation, read_grant, read_granted
+from airflow_wxa.api.authorisation import Grant, read_authorisation, read_grant, read_granted
 from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import read_drafts, read_templates
 from airflow_wxa.sandbox.testing import APPID
 
@@ -16,20 +15,11 @@ def reply(name: str) -> Reply:
     return read_reply(Call.to(name, None), 200, (SAMPLES / f"{name}.wechatpy.json").read_bytes())
 
 
-@pytest.mark.parametrize(
-    ("name", "token", "value", "refresh_token"),
-    [
-        ("api_component_token", "component_access_token", "61_component", None),
-        ("api_authorizer_token", "authorizer_access_token", "61_merchant", "refreshtoken@@@2"),
-    ],
-)
-def test_a_token_without_errcode_is_read(name: str, token: str, value: str, refresh_token: str | None) -> None:
-    grant = read_grant(reply(name).answer, token)  # type: ignore[arg-type]
-    assert (grant.access_token.reveal(), grant.expires_in) == (value, 7200)
-    assert (grant.refresh_token.reveal() if grant.refresh_token else None) == refresh_token
-
-
-def test_an_authorisation_is_read() -> None:
+def test_tokens_and_an_authorisation_are_read() -> None:
+    platform = read_grant(reply("api_component_token").answer, "component_access_token")
+    merchant = read_grant(reply("api_authorizer_token").answer, "authorizer_access_token")
+    assert platform == Grant(Secret("61_component"), 7200, None)
+    assert merchant == Grant(Secret("61_merchant"), 7200, Secret("refreshtoken@@@2"))
     read = read_authorisation(reply("api_query_auth"))
     assert (read.appid, read.granted) == (APPID, (17, 18, 30))
     assert read.grant is not None
@@ -48,7 +38,3 @@ def test_a_template_without_draft_id_and_type_is_found_by_its_names_and_time() -
     newer, older = read_templates(reply("gettemplatelist"))
     assert [(each.template_id, each.draft_id, each.template_type) for each in (newer, older)] == [(9, 0, 0), (6, 0, 0)]
     assert (newer.is_made_of(draft), older.is_made_of(draft)) == (True, False)
-
-
-def test_a_pre_authorisation_code_is_read() -> None:
-    assert reply("api_create_preauthcode").answer["pre_auth_code"] == "preauthcode@@@1"

@@ -141,9 +141,6 @@ def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str
     (problem,) = domains.read_hosts([host])[1]
     assert problem.startswith(repr(host))
     assert said in problem
-
-
-def test_a_bare_host_has_no_problem() -> None:
     assert domains.read_hosts(["m.example.com", "M.Example.com", "例子.中国"])[1] == []
 
 

@@ -1,7 +1,7 @@
-"""Bad domains, bodies, params and answers: one typed error each, which names the value; nothing sent after a refusal.
+"""Bad domains, bodies and params: one typed error each, which names the value; nothing is sent after a refusal.
 
-The tables are those of the rooms that refuse. Here each row goes through a client: what is refused here against the
-sandbox, whose journal must stay empty; what comes back broken through both clients.
+The tables are those of the rooms that refuse. Here each row goes through both clients to the sandbox, whose journal
+must stay empty.
 """
 
 from functools import partial
@@ -10,24 +10,20 @@ from typing import Any
 import pytest
 
 from airflow_wxa.api.call import Call
-from airflow_wxa.api.code import CodeVersion, release
-from airflow_wxa.api.webview_domain import WebviewDomain, parse_origins
-from airflow_wxa.client import Egress
-from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, WxaUnknownError
+from airflow_wxa.api.webview_domain import parse_origins
+from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import Step, commit_code, configure_domains, modify_platform_domains, verify_release
-from tests.api.test_answers import NO_ANSWERS
+from airflow_wxa.steps import Step, commit_code, configure_domains, modify_platform_domains
 from tests.api.test_call import REFUSED as BODIES
 from tests.api.test_webview_domain import NO_DOMAINS, NO_HOSTS, NO_TEXTS
-from tests.client.conftest import Elsewhere, Twins
+from tests.client.conftest import Twins
 from tests.release.test_spec import PARAMS
 from tests.release.test_spec import REFUSED as BAD_PARAMS
 from tests.tables import each_row
 
 DOMAINS: list[Any] = [*NO_TEXTS, *(text for texts in NO_DOMAINS.values() for text in texts)]
 HOSTS = [host for hosts in NO_HOSTS.values() for host in hosts]
-ANSWERS = [(status, body, said) for (status, said), bodies in NO_ANSWERS.items() for body in bodies]
 
 
 def domains(domain: Any) -> Step[Any]:
@@ -62,24 +58,5 @@ def test_bad_input_is_refused_by_name_and_nothing_is_sent(twins: Twins, begin: p
     assert twins.sandbox.journal == []
 
 
-@each_row("status, body, said", ANSWERS)
-def test_a_bad_answer_is_one_transport_error_that_says_what_came(
-    twins: Twins, elsewhere: Elsewhere, status: int, body: bytes, said: str
-) -> None:
-    elsewhere.answers(status, body)
-    with pytest.raises(WxaError) as raised:
-        twins.send(release(APPID), at=Egress(elsewhere.url))
-    assert type(raised.value) is WxaTransportError
-    assert said in str(raised.value)
-    assert len(str(raised.value)) < 2000
-
-
-def test_an_errcode_that_nobody_knows_is_shown_as_itself(twins: Twins, elsewhere: Elsewhere) -> None:
-    elsewhere.answers(200, b'{"errcode":7654321,"errmsg":"new rid: 0-1-2"}')
-    version = CodeVersion.of(APPID, 47, "1")
-    with pytest.raises(WxaUnknownError, match=r"errcode 7654321, errmsg new, rid 0-1-2"):
-        twins.run(verify_release(version, [WebviewDomain("m.example.com")]), at=Egress(elsewhere.url))
-
-
 def test_there_are_at_least_sixty_cases_of_bad_input() -> None:
-    assert len(STEPS) + len(ANSWERS) >= 60
+    assert len(STEPS) >= 60

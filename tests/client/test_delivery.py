@@ -26,8 +26,10 @@ from airflow_wxa.steps import (
     changes_left,
     recall,
 )
+from tests.tables import each_row
 
 READ = getversioninfo(APPID)
+PROVEN = api_component_token(COMPONENT_APPID, Secret("s"), Secret("t"))
 WRITE = commit(CodeVersion.of(APPID, 47, "1.4.0"), "release")
 DONE = Answer(200, b'{"errcode":0,"errmsg":"ok"}')
 LOST = Answer(failure="the connection broke")
@@ -80,14 +82,7 @@ def send(carrier: Carrier, call: Call, observer: Any = None) -> Any:
 # Tokens
 
 
-@pytest.mark.parametrize(
-    ("call", "owner"),
-    [
-        (READ, APPID),
-        (modify_wxa_jump_domain("get"), ""),
-        (api_component_token(COMPONENT_APPID, Secret("s"), Secret("t")), None),
-    ],
-)
+@each_row("call, owner", [(READ, APPID), (modify_wxa_jump_domain("get"), ""), (PROVEN, None)])
 def test_a_token_is_asked_for_by_its_owner_alone(call: Call, owner: str | None) -> None:
     carrier = Carrier(refused(85004))
     with pytest.raises(WxaError):
@@ -124,14 +119,6 @@ def test_a_safe_call_is_repeated_after_pauses_that_grow() -> None:
     assert carrier.kinds == ["TokenOf", "Request", "Pause", "Request", "Pause", "Request"]
     first, second = (each.seconds for each in carrier.wanted if isinstance(each, Pause))
     assert (0 <= first <= 0.25, 0 <= second <= 0.5) == (True, True)
-
-
-@pytest.mark.parametrize("answer", [LOST, refused(-1), Answer(502, b"<html>")])
-def test_an_unsafe_call_is_sent_once(answer: Answer) -> None:
-    carrier = Carrier(answer)
-    with pytest.raises(WxaError):
-        send(carrier, WRITE)
-    assert carrier.kinds == ["TokenOf", "Request"]
 
 
 # Notes

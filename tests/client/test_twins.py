@@ -94,13 +94,6 @@ def test_a_safe_call_is_sent_three_times_at_most_and_an_unsafe_one_never_again(t
         assert twins.arrived() == times
 
 
-def test_a_safe_call_succeeds_when_a_later_attempt_does(twins: Twins) -> None:
-    for times in (1, 2):
-        twins.sandbox.add_fault(Fault(path="*", kind="drop_before", times=times))
-        assert twins.send(SAFE[0]).errcode == 0
-        assert twins.arrived() == times + 1
-
-
 @each_row("errcode", [61039, 45009, 40001, 9402202])
 def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(twins: Twins, errcode: int) -> None:
     """40001 neither: a fixed token has no successor."""

@@ -15,39 +15,29 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.tables import each_row
 
+#: Host → how it may be written.
+HOSTS = {
+    "https://api.weixin.qq.com": ["", "  ", "api.weixin.qq.com", "https://api.weixin.qq.com/"],
+    "https://gateway.example.com:8443": [" https://gateway.example.com:8443 "],
+    "http://127.0.0.1:8099": ["http://127.0.0.1:8099", "http://127.0.0.1:8099/"],
+    **{
+        each: [each]
+        for each in ("https://wechat_proxy", "http://127.9.9.9", "http://localhost:8099", "http://[::1]:8099")
+    },
+}
+OTHER_NAMES = ["api.weixin.qq.com", "localhost.example.com", "127.0.0.1.example.com"]
+OTHER_ADDRESSES = ["10.0.0.1:8099", "0.0.0.0", "127.1", "[fe80::1]"]  # noqa: S104  nothing is bound
+NO_URLS = ["ftp://api.weixin.qq.com", "https://", "https:///wxa", "://host", "http://[::1"]
+NO_PORTS = ["https://host:port", "https://host:0", "https://host:70000"]
+NO_NAMES = ["ho st", "*.example.com", "a..b", ".a", f"{'a' * 64}.com", "h\u00f6st\ud800"]
 
-@each_row(
-    "written, host",
-    [
-        ("", "https://api.weixin.qq.com"),
-        ("  ", "https://api.weixin.qq.com"),
-        ("api.weixin.qq.com", "https://api.weixin.qq.com"),
-        ("https://api.weixin.qq.com/", "https://api.weixin.qq.com"),
-        (" https://gateway.example.com:8443 ", "https://gateway.example.com:8443"),
-        ("https://wechat_proxy", "https://wechat_proxy"),
-        ("http://127.0.0.1:8099", "http://127.0.0.1:8099"),
-        ("http://127.0.0.1:8099/", "http://127.0.0.1:8099"),
-        ("http://127.9.9.9", "http://127.9.9.9"),
-        ("http://localhost:8099", "http://localhost:8099"),
-        ("http://[::1]:8099", "http://[::1]:8099"),
-    ],
-)
+
+@each_row("written, host", [(written, host) for host, spellings in HOSTS.items() for written in spellings])
 def test_a_host_is_scheme_host_and_port(written: str, host: str) -> None:
     assert api_host(written) == host
 
 
-@each_row(
-    "host",
-    [
-        "http://api.weixin.qq.com",
-        "http://10.0.0.1:8099",
-        "http://0.0.0.0",
-        "http://127.1",
-        "http://localhost.example.com",
-        "http://127.0.0.1.example.com",
-        "http://[fe80::1]",
-    ],
-)
+@each_row("host", [f"http://{each}" for each in (*OTHER_NAMES, *OTHER_ADDRESSES)])
 def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: str) -> None:
     with pytest.raises(WxaSpecError, match="plain http would send tokens readable") as raised:
         api_host(host)
@@ -56,25 +46,7 @@ def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: s
     assert api_host(host, allow_http=True) == host
 
 
-@each_row(
-    "host",
-    [
-        "ftp://api.weixin.qq.com",
-        "https://",
-        "https:///wxa",
-        "://host",
-        "http://[::1",
-        "https://host:port",
-        "https://host:0",
-        "https://host:70000",
-        "https://ho st",
-        "https://*.example.com",
-        "https://a..b",
-        "https://.a",
-        "https://" + "a" * 64 + ".com",
-        "https://h\u00f6st\ud800",
-    ],
-)
+@each_row("host", [*NO_URLS, *NO_PORTS, *(f"https://{name}" for name in NO_NAMES)])
 def test_what_is_no_url_of_a_host_is_refused(host: str) -> None:
     with pytest.raises(WxaSpecError) as raised:
         api_host(host, allow_http=True)
