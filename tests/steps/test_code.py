@@ -7,7 +7,7 @@ import pytest
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPermissionError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import commit_code, privacy_scan
+from airflow_wxa.steps import CommitOutcome, PrivacyOutcome, commit_code, privacy_scan
 from tests.steps.answers import ENDED, FOREIGN, LIVE, LOST, NO_SHEET, OPEN, OURS, VERSION, sheet, versions
 from tests.steps.conftest import Ending, Script, done, stops
 
@@ -26,13 +26,7 @@ def cut_off(kept: int) -> dict[str, Any]:
 
 def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> None:
     outcome = script.commits(*FRESH)
-    assert outcome.to_json() == {
-        "outcome": "committed",
-        "appid": APPID,
-        "user_version": "1.4.0",
-        "fingerprint": VERSION.fingerprint,
-        "superseded": None,
-    }
+    assert outcome == CommitOutcome("committed", APPID, "1.4.0", VERSION.fingerprint)
     assert script.asked == ["getversioninfo", "get_latest_auditstatus", "commit", "getversioninfo"]
     assert script.bodies("commit")[0]["user_desc"] == f"release 1.4.0 [wxa:{VERSION.fingerprint}]"
 
@@ -89,8 +83,7 @@ CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
 
 @pytest.mark.parametrize("answer", [CLEAR, {"errcode": 0}, {"without_auth_list": []}])
 def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]) -> None:
-    outcome = script.play(privacy_scan(APPID), scan=answer)
-    assert outcome.to_json() == {"outcome": "clear", "appid": APPID, "without_auth_list": [], "without_conf_list": []}
+    assert script.play(privacy_scan(APPID), scan=answer) == PrivacyOutcome("clear", APPID)
 
 
 A, B = "wx.getLocation", "wx.chooseAddress"

@@ -7,13 +7,7 @@ import pytest
 from airflow_wxa import errors
 from airflow_wxa.api.server_domain import SERVER_KINDS
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.errors import (
-    WxaInputError,
-    WxaPlatformSetupError,
-    WxaQuotaError,
-    WxaSpecError,
-    WxaStateError,
-)
+from airflow_wxa.errors import WxaInputError, WxaPlatformSetupError, WxaQuotaError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
     DomainListsOutcome,

@@ -4,60 +4,39 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.errors import WxaBusyError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaSpecError
 from airflow_wxa.steps import AcceptedWrites, add_to_template
-from tests.steps.conftest import Script
+from tests.steps.answers import LOST
+from tests.steps.conftest import Ending, Script, done, stops
 
 NAMES: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 DRAFTS: dict[str, Any] = {"draft_list": [{"draft_id": 12, "create_time": 1_700_000_000, **NAMES}]}
 OLD: dict[str, Any] = {"template_list": [{"template_id": 47, "draft_id": 3, "user_version": "1.3.0", "user_desc": ""}]}
-MADE: dict[str, Any] = {
-    "template_list": [
-        *OLD["template_list"],
-        {"template_id": 48, "draft_id": 12, "template_type": 0, "create_time": 1_700_000_100, **NAMES},
-    ]
-}
+ORDINARY = {"template_id": 48, "draft_id": 12, "template_type": 0, "create_time": 1_700_000_100, **NAMES}
+MADE: dict[str, Any] = {"template_list": [*OLD["template_list"], ORDINARY]}
+BOTH = {"template_list": [*MADE["template_list"], ORDINARY | {"template_id": 49, "template_type": 1}]}
+TAKEN = AcceptedWrites(before={"addtotemplate": [{"draft_id": 12, "template_type": 0}]})
 
 
-def makes(script: Script, *lists: Any, said: Any = None, template_type: int = 0, **known: Any) -> Any:
-    """Make a template of the draft while the library shows these lists, look by look."""
-    sent = {} if said is None else {"addtotemplate": said}
+#: The library, look by look, how it is asked; and how the making of a template ends.
+TEMPLATES: list[tuple[list[Any], Any, Ending]] = [
+    ([OLD, OLD, OLD, MADE], {"said": {}}, done("added", template_id=48)),  # it shows late
+    ([OLD] * 6, {"known": TAKEN}, stops(WxaBusyError, "still shows the state from before it")),  # not sent again
+    ([{}, {"template_list": None}, MADE], {}, done("unchanged", template_id=48)),  # WeChat leaves the list out
+    # A lost answer is read back, and only an unseen template leaves it lost.
+    ([OLD, MADE], {"said": LOST}, done("added", template_id=48)),
+    ([OLD] * 7, {"said": LOST}, stops(LOST)),
+    ([MADE, BOTH], {"said": {}, "template_type": 1}, done("added", template_id=49)),  # one of the other type is another
+]
+
+
+@pytest.mark.parametrize(("lists", "more", "ending"), TEMPLATES)
+def test_a_draft_becomes_a_template_once(script: Script, lists: Any, more: Any, ending: Ending) -> None:
+    asked = dict(more)
+    template_type, said = asked.pop("template_type", 0), asked.pop("said", ())
     step = add_to_template(**NAMES, template_type=template_type)
-    return script.play(step, gettemplatedraftlist=DRAFTS, gettemplatelist=lists, **sent, **known)
-
-
-def test_a_template_that_shows_late_is_waited_for(script: Script) -> None:
-    outcome = makes(script, OLD, OLD, OLD, MADE, said={})
-    assert (outcome.outcome, outcome.template_id) == ("added", 48)
-    assert script.bodies("addtotemplate") == [{"draft_id": 12, "template_type": 0}]
-    assert len(script.pauses) == 2
-
-
-def test_a_draft_that_was_taken_is_not_sent_again_while_its_template_is_not_seen(script: Script) -> None:
-    accepted = AcceptedWrites(before={"addtotemplate": [{"draft_id": 12, "template_type": 0}]})
-    with pytest.raises(WxaBusyError, match="still shows the state from before it"):
-        makes(script, *[OLD] * 6, known=accepted)
-    assert script.bodies("addtotemplate") == []
-
-
-def test_a_list_that_wechat_leaves_out_is_read_again_before_anything_is_added(script: Script) -> None:
-    outcome = makes(script, {}, {"template_list": None}, MADE)
-    assert (outcome.outcome, outcome.template_id) == ("unchanged", 48)
-
-
-def test_a_lost_answer_is_read_back_and_only_an_unseen_template_leaves_it_lost(script: Script) -> None:
-    lost = WxaTransportError("addtotemplate got no answer")
-    assert makes(script, OLD, MADE, said=lost).template_id == 48
-    with pytest.raises(WxaTransportError):
-        makes(script, *[OLD] * 7, said=lost)
-
-
-def test_a_template_of_the_other_type_is_another_one(script: Script) -> None:
-    standard = {
-        "template_list": [*MADE["template_list"], MADE["template_list"][-1] | {"template_id": 49, "template_type": 1}]
-    }
-    outcome = makes(script, MADE, standard, said={}, template_type=1)
-    assert (outcome.outcome, outcome.template_id) == ("added", 49)
+    ending(lambda: script.play(step, gettemplatedraftlist=DRAFTS, gettemplatelist=lists, addtotemplate=said, **asked))
+    assert script.bodies("addtotemplate") == [{"draft_id": 12, "template_type": template_type}] * ("said" in more)
 
 
 def test_a_draft_that_is_not_named_alone_is_refused_and_those_that_fit_are_listed(script: Script) -> None:
