@@ -120,31 +120,7 @@ def test_a_renewal_that_fails_leaves_the_old_token_in_use_until_that_is_over_and
     assert second.call() == 0
 
 
-def test_a_machine_whose_clock_is_wrong_renews_no_sooner_or_later(recipe: Recipe, sandbox: RunningSandbox) -> None:
-    with ProcessPoolExecutor(1, fork_server()) as pool:
-        for skew in (-3600, 3600, 0):
-            assert pool.submit(_call_with_skew, recipe, skew).result(60) == 0
-    assert counts(sandbox) == (1, 1, 0)
-
-
-def _call_with_skew(recipe: Recipe, skew: float) -> int:
-    now = time.time
-    time.time = lambda: now() + skew
-    try:
-        return recipe.call()
-    finally:
-        time.time = now
-
-
 # Refused tokens --------------------------------------------------------------------------------------------------
-
-
-def test_a_refused_token_is_renewed_once_and_the_call_repeated_once(sandbox: RunningSandbox, recipe: Recipe) -> None:
-    for number, errcode in enumerate((40001, 40014, 42001), start=1):
-        sandbox.add_fault(Fault(path=VERSION_INFO, kind="errcode_before", errcode=errcode))
-        assert recipe.call() == 0
-        asked = (sandbox.journal.count(VERSION_INFO), sandbox.journal.count(AUTHORIZER_TOKEN))
-        assert asked == (2 * number, 1 + number), errcode
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

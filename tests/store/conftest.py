@@ -3,12 +3,18 @@ from __future__ import annotations
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.store import Ledger, Store
+from airflow_wxa.store import Credential, Ledger, Store
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 KEY = Fernet.generate_key().decode()
 PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
 APPID, SECOND, THIRD = (f"wx{number:016x}" for number in (1, 2, 3))
+
+
+def row(store: Store, appid: str = APPID, platform: str = PLATFORM) -> Credential:
+    seen = store.merchant(platform, appid)
+    assert seen is not None
+    return seen
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from sqlalchemy import update
 from airflow_wxa.api.audit import undocodeaudit
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.server_domain import modify_domain, modify_domain_directly, modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import setwebviewdomain_directly
 from airflow_wxa.errors import WxaQuotaError
@@ -66,15 +65,6 @@ def test_endpoints_of_one_count_share_it_and_the_platform_has_its_own(ledger: Le
     spend(ledger, 50, server)
     assert ledger.left(PLATFORM, "", server.endpoint) == 0
     assert ledger.left(PLATFORM, APPID, ROW) == 1
-
-
-def test_what_may_have_been_done_is_spent_and_what_was_refused_is_not(ledger: Ledger) -> None:
-    for errcode, spent in ((0, 1), (-1, 1), (None, 1), (85018, 0), (86102, 0)):
-        before = ledger.left(PLATFORM, APPID, ROW)
-        (row,) = spend(ledger, 1)
-        if errcode is not None:
-            ledger.answered({row: error_for(errcode, endpoint=ROW, errmsg="no") if errcode else 0})
-        assert before - ledger.left(PLATFORM, APPID, ROW) == spent, errcode
 
 
 def test_last_months_changes_are_over_and_this_months_are_not_erased(ledger: Ledger) -> None:

@@ -7,15 +7,9 @@ from sqlalchemy import func, select, update
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.store import Credential, Store
+from airflow_wxa.store import Store
 from airflow_wxa.store.tables import credential, database_now
-from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD
-
-
-def row(store: Store, appid: str = APPID, platform: str = PLATFORM) -> Credential:
-    seen = store.merchant(platform, appid)
-    assert seen is not None
-    return seen
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD, row
 
 
 def grant(token: str = "access", seconds: float = 7200, refresh: str | None = None) -> Grant:  # noqa: S107  made up

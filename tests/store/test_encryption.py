@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.store import Credential, Store
+from airflow_wxa.store import Store
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import credential
 from tests.canaries import spellings
-from tests.store.conftest import APPID, PLATFORM, SECOND
+from tests.store.conftest import APPID, PLATFORM, SECOND, row
 
 CANARIES = {name: f"canary+{name}/ö=&%" for name in ("access", "refresh", "ticket", "healed")}
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -25,14 +25,8 @@ def filled(url: str, keys: list[str]) -> Store:
     grant = Grant(Secret(CANARIES["access"]), 7200, Secret(CANARIES["refresh"]))
     store.put_authorisation(PLATFORM, Authorisation(APPID, grant, (18,)))
     store.put_renewals(PLATFORM, {"": Secret(CANARIES["ticket"]), SECOND: Secret("x")})
-    assert store.store_renewal(seen_by(store, SECOND), Secret(CANARIES["healed"])) is not None
+    assert store.store_renewal(row(store, SECOND), Secret(CANARIES["healed"])) is not None
     return store
-
-
-def seen_by(store: Store, appid: str = APPID) -> Credential:
-    seen = store.merchant(PLATFORM, appid)
-    assert seen is not None
-    return seen
 
 
 def at_rest(url: str) -> list[str]:
@@ -52,10 +46,10 @@ def test_neither_the_files_nor_a_value_in_the_database_tell_a_secret(store_url: 
 
 def test_after_rotation_the_old_key_can_be_removed_and_is_named_as_the_reason_where_it_is_left(store_url: str) -> None:
     store = filled(store_url, [OLD])
-    refreshing = seen_by(store)
+    refreshing = row(store)
     store.take_lease(refreshing, "me", 30)
     both = Store(store_url, [NEW, OLD])
-    assert seen_by(both).renewal == Secret(CANARIES["refresh"])  # the old key reads before anything is rotated
+    assert row(both).renewal == Secret(CANARIES["refresh"])  # the old key reads before anything is rotated
     assert both.rotate_keys() == 3
     seen = Store(store_url, [NEW]).merchants(PLATFORM, ["", APPID, SECOND])
     secrets = [seen[APPID].access_token, *(each.renewal for each in seen.values())]
@@ -72,7 +66,7 @@ def test_after_rotation_the_old_key_can_be_removed_and_is_named_as_the_reason_wh
 def test_rotation_overwrites_no_token_that_is_stored_meanwhile(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(store_url, [OLD])
     rotating = Store(store_url, [NEW, OLD])
-    seen = seen_by(store)
+    seen = row(store)
     stored: list[bool] = []
     refresher = threading.Thread(
         target=lambda: stored.append(store.store_grant(seen, Grant(Secret("next"), 7200, Secret("rotated"))))
@@ -89,7 +83,7 @@ def test_rotation_overwrites_no_token_that_is_stored_meanwhile(store_url: str, m
     rotating.rotate_keys()
     refresher.join()
     assert stored == [True]
-    assert seen_by(rotating).renewal == Secret("rotated")
+    assert row(rotating).renewal == Secret("rotated")
 
 
 def test_ciphertext_that_was_copied_to_another_row_or_column_is_refused(store_url: str) -> None:
@@ -106,7 +100,7 @@ def test_what_an_older_version_wrote_is_read_and_bound_by_a_rotation_and_it_read
     assert {Fernet(OLD).decrypt(value.encode()).decode() for value in at_rest(store_url)} >= set(CANARIES.values())
     unbound = Fernet(OLD).encrypt(b"written before there were places").decode()
     store._database.write(update(credential).where(credential.c.appid == APPID).values(renewal=unbound))
-    assert seen_by(store).renewal == Secret("written before there were places")
+    assert row(store).renewal == Secret("written before there were places")
     store.rotate_keys()
     bound = at_rest(store_url)
     assert unbound not in bound

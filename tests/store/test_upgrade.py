@@ -136,14 +136,6 @@ def test_a_copy_is_what_the_migrations_make(store_url: str, tmp_path: Path, monk
         assert {file.name.partition(".db")[0] for file in tmp_path.iterdir()} == {"wxa", "made"}
 
 
-@from_migrations
-def test_a_test_about_the_migrations_begins_with_nothing(store_url: str) -> None:
-    engine = _created(store_url)
-    with engine.connect() as connection:
-        assert _revision(connection) == ""
-    engine.dispose()  # Python 3.13 warns of a connection that nobody closed
-
-
 def statements(file: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
