@@ -20,14 +20,7 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import Step
-from airflow_wxa.steps.authorisation import (
-    exchange_code,
-    fetch_merchant_token,
-    fetch_platform_token,
-    list_refresh_tokens,
-    new_authorisation_link,
-)
+from airflow_wxa.steps import Step, authorisation
 from tests.chaos.releasing import Memory, Plan, answered_at_once, as_one_step
 from tests.tables import each_row
 
@@ -147,19 +140,19 @@ INFO = {
 SECRET = Secret("secret")
 TOKENS: dict[str, tuple[Callable[[], Step[Any]], Any]] = {
     "api_component_token": (
-        lambda: fetch_platform_token(PLATFORM, SECRET, SECRET),
+        lambda: authorisation.fetch_platform_token(PLATFORM, SECRET, SECRET),
         {"component_access_token": "1", "expires_in": 7200},
     ),
-    "api_authorizer_token": (lambda: fetch_merchant_token(PLATFORM, "wx1", SECRET), INFO),
+    "api_authorizer_token": (lambda: authorisation.fetch_merchant_token(PLATFORM, "wx1", SECRET), INFO),
     "api_create_preauthcode": (
-        lambda: new_authorisation_link(PLATFORM, "https://example.com"),
+        lambda: authorisation.new_authorisation_link(PLATFORM, "https://example.com"),
         {"pre_auth_code": "1", "expires_in": 600},
     ),
     "api_get_authorizer_list": (
-        lambda: list_refresh_tokens(PLATFORM),
+        lambda: authorisation.list_refresh_tokens(PLATFORM),
         {"total_count": 1, "list": [{"authorizer_appid": "wx1", "refresh_token": "2", "auth_time": 3}]},
     ),
-    "api_query_auth": (lambda: exchange_code(PLATFORM, SECRET), {"authorization_info": INFO}),
+    "api_query_auth": (lambda: authorisation.exchange_code(PLATFORM, SECRET), {"authorization_info": INFO}),
 }
 
 

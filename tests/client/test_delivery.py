@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_wxa import steps
 from airflow_wxa.api.authorisation import api_component_token
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo
@@ -15,17 +16,6 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client.delivery import Answer, Deliverer, Delivery, Note, Request, TokenOf
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import (
-    NOTHING_ACCEPTED,
-    AcceptedWrites,
-    Approved,
-    Pause,
-    Recall,
-    Step,
-    approved,
-    changes_left,
-    recall,
-)
 from tests.tables import each_row
 
 READ = getversioninfo(APPID)
@@ -117,7 +107,7 @@ def test_a_safe_call_is_repeated_after_pauses_that_grow() -> None:
     with pytest.raises(WxaTransportError):
         send(carrier, READ)
     assert carrier.kinds == ["TokenOf", "Request", "Pause", "Request", "Pause", "Request"]
-    first, second = (each.seconds for each in carrier.wanted if isinstance(each, Pause))
+    first, second = (each.seconds for each in carrier.wanted if isinstance(each, steps.Pause))
     assert (0 <= first <= 0.25, 0 <= second <= 0.5) == (True, True)
 
 
@@ -140,9 +130,9 @@ def test_a_write_is_noted_before_it_is_sent_and_what_became_of_it_after_and_a_re
     assert "Note" not in read.kinds
 
 
-def writing(ends_in: WxaError | str) -> Step[str]:
+def writing(ends_in: WxaError | str) -> steps.Step[str]:
     yield READ
-    yield Pause(3)
+    yield steps.Pause(3)
     yield WRITE
     yield READ
     if isinstance(ends_in, WxaError):
@@ -159,31 +149,31 @@ def test_the_end_of_a_step_is_noted_beside_its_last_write(end: WxaError | str) -
         ended = stopped
     assert ended == end
     assert carrier.wanted[-1] == Note(WATCHER.ended, (WRITE, end))
-    assert Pause(3) in carrier.wanted
+    assert steps.Pause(3) in carrier.wanted
 
 
-def asking() -> Step[AcceptedWrites]:
-    return (yield from recall(APPID, "f1"))
+def asking() -> steps.Step[steps.AcceptedWrites]:
+    return (yield from steps.recall(APPID, "f1"))
 
 
 def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
-    known, delivery = NOTHING_ACCEPTED.with_write("commit", None), Deliverer("https://h", WATCHER).step(asking())
-    assert next(delivery) == Note(WATCHER.recall, Recall(APPID, "f1"))
+    known, delivery = steps.NOTHING_ACCEPTED.with_write("commit", None), Deliverer("https://h", WATCHER).step(asking())
+    assert next(delivery) == Note(WATCHER.recall, steps.Recall(APPID, "f1"))
     assert delivery.send(known) == Note(WATCHER.ended, (None, known))
 
 
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (changes_left("modify_domain", APPID), "modify_domain not sent"),
-        (approved(Approved("approve", APPID, {})), "nothing sent"),
+        (steps.changes_left("modify_domain", APPID), "modify_domain not sent"),
+        (steps.approved(steps.Approved("approve", APPID, {})), "nothing sent"),
     ],
 )
-def test_without_a_ledger_nothing_is_known_and_a_budget_or_an_approval_stops(step: Step[Any], said: str) -> None:
+def test_without_a_ledger_nothing_is_known_and_a_budget_or_an_approval_stops(step: steps.Step[Any], said: str) -> None:
     with pytest.raises(WxaStateError, match=f"{said}: no ledger is kept here") as refused:
         Carrier().carry(Deliverer("https://h", None).step(step))
     assert refused.value.appid == APPID
-    for needless, known in ((asking(), NOTHING_ACCEPTED), (approved(None), None)):
+    for needless, known in ((asking(), steps.NOTHING_ACCEPTED), (steps.approved(None), None)):
         assert Carrier().carry(Deliverer("https://h", None).step(needless)) == known
 
 

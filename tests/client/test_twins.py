@@ -10,20 +10,12 @@ import aiohttp
 import pytest
 import requests
 
+from airflow_wxa import errors
 from airflow_wxa.api.audit import submit_audit
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Call
 from airflow_wxa.api.code import CodeVersion, commit, get_qrcode, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, get_domain_confirmfile, setwebviewdomain
 from airflow_wxa.client import Egress, connections, sync
-from airflow_wxa.errors import (
-    WxaApiError,
-    WxaBusyError,
-    WxaCredentialError,
-    WxaPermissionError,
-    WxaSpecError,
-    WxaStateError,
-    WxaTransportError,
-)
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.exchange import FaultKind
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
@@ -45,7 +37,7 @@ def test_a_call_arrives_as_it_was_made_with_its_owners_token_and_errcode_and_cla
     assert (first.method, first.path, first.appid) == ("POST", "/wxa/setwebviewdomain", APPID)
     assert first.body == {"action": "add", "webviewdomain": ["https://m.example.com"]}
     assert (second.path, second.appid) == ("/cgi-bin/component/get_domain_confirmfile", COMPONENT_APPID)
-    with pytest.raises(WxaStateError, match="errcode 85019") as raised:
+    with pytest.raises(errors.WxaStateError, match="errcode 85019") as raised:
         twins.send(release(APPID))
     assert raised.value.rid
     assert len(twins.sandbox.journal) == 3
@@ -89,7 +81,7 @@ def test_a_get_has_an_encoded_query_and_no_body_and_a_post_utf_8_json(twins: Twi
 def test_a_safe_call_is_sent_three_times_at_most_and_an_unsafe_one_never_again(twins: Twins, kind: FaultKind) -> None:
     for call, times in (*((each, 3) for each in SAFE), *((each, 1) for each in UNSAFE)):
         twins.sandbox.add_fault(Fault(path="*", kind=kind, times=times))
-        with pytest.raises((WxaTransportError, WxaBusyError)):
+        with pytest.raises((errors.WxaTransportError, errors.WxaBusyError)):
             twins.send(call)
         assert twins.arrived() == times
 
@@ -98,9 +90,9 @@ def test_a_safe_call_is_sent_three_times_at_most_and_an_unsafe_one_never_again(t
 def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(twins: Twins, errcode: int) -> None:
     """40001 neither: a fixed token has no successor."""
     twins.sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=errcode))
-    with pytest.raises(WxaApiError, match=str(errcode)) as raised:
+    with pytest.raises(errors.WxaApiError, match=str(errcode)) as raised:
         twins.send(SAFE[0])
-    assert isinstance(raised.value, WxaCredentialError) == (errcode == 40001)
+    assert isinstance(raised.value, errors.WxaCredentialError) == (errcode == 40001)
     assert twins.arrived() == 1
 
 
@@ -112,7 +104,7 @@ def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(twins: Twin
     ],
 )
 def test_a_call_for_an_appid_without_a_token_is_not_sent(twins: Twins, call: Call, said: str) -> None:
-    with pytest.raises(WxaSpecError, match=said):
+    with pytest.raises(errors.WxaSpecError, match=said):
         twins.send(call)
     assert twins.arrived() == 0
 
@@ -126,7 +118,7 @@ def test_a_step_is_carried_to_its_end_and_errors_are_thrown_into_it_first(twins:
     twins.sandbox.world.platforms[0].published = []
     assert configured().outcome == "platform_list_empty"
     twins.sandbox.world.mini_program(APPID).granted_sets.clear()
-    with pytest.raises(WxaPermissionError, match="61007"):  # which no step answers for
+    with pytest.raises(errors.WxaPermissionError, match="61007"):  # which no step answers for
         configured()
 
 
@@ -140,7 +132,7 @@ def test_a_redirect_is_not_followed(
     twins: Twins, elsewhere: Elsewhere, status: int, body: bytes, location: str, said: str
 ) -> None:
     elsewhere.answers(status, body, Location=location)
-    with pytest.raises(WxaTransportError, match=said):
+    with pytest.raises(errors.WxaTransportError, match=said):
         twins.send(release(APPID), at=Egress(elsewhere.url))
     assert len(elsewhere.requests) == 1
 
@@ -149,7 +141,7 @@ def test_an_answer_longer_than_any_honest_one_is_cut_off(twins: Twins, elsewhere
     elsewhere.answers(200, b'{"errcode":0}' + b" " * (MAX_ANSWER_BYTES - 13))
     assert twins.send(release(APPID), at=Egress(elsewhere.url)).errcode == 0
     elsewhere.answers(200, elsewhere.body + b" ")
-    with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
+    with pytest.raises(errors.WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
         twins.send(release(APPID), at=Egress(elsewhere.url))
 
 
@@ -166,21 +158,21 @@ def test_a_body_that_breaks_off_or_cannot_be_decoded_is_no_answer(
     twins: Twins, elsewhere: Elsewhere, body: bytes, headers: dict[str, str]
 ) -> None:
     elsewhere.answers(200, body, **headers)
-    with pytest.raises(WxaTransportError, match="release got no answer: the connection broke"):
+    with pytest.raises(errors.WxaTransportError, match="release got no answer: the connection broke"):
         twins.send(release(APPID), at=Egress(elsewhere.url))
     assert len(elsewhere.requests) == 1
 
 
 def test_a_time_out_is_no_answer_and_says_how_long_it_waited(twins: Twins) -> None:
     twins.sandbox.add_fault(Fault(path="*", kind="slow", seconds=60))
-    with pytest.raises(WxaTransportError, match=r"release got no answer: no answer within 0\.5 s") as raised:
+    with pytest.raises(errors.WxaTransportError, match=r"release got no answer: no answer within 0\.5 s") as raised:
         twins.send(release(APPID), at=Egress(twins.sandbox.url, timeout=0.5))
     assert "the request can be lost, or the answer on its way back" in str(raised.value)
 
 
 def test_a_host_that_cannot_be_reached_is_no_answer(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(said: str, egress: Egress) -> None:
-        with pytest.raises(WxaTransportError, match=rf"release got no answer: {said}"):
+        with pytest.raises(errors.WxaTransportError, match=rf"release got no answer: {said}"):
             twins.send(release(APPID), at=egress)
         assert "canary" not in repr(egress)
 
@@ -202,8 +194,8 @@ def test_a_host_that_cannot_be_reached_is_no_answer(twins: Twins, monkeypatch: p
     "proxy", ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1", "http://user:canary/x@127.0.0.1:1"]
 )
 def test_a_proxy_that_cannot_be_used_is_no_answer(twins: Twins, proxy: str) -> None:
-    refused_at_once = twins.kind == "aiohttp" and not proxy.startswith("http")  # it would speak http to any proxy
-    error, said = (WxaSpecError, "proxy is refused") if refused_at_once else (WxaTransportError, "got no answer")
+    at_once = twins.kind == "aiohttp" and not proxy.startswith("http")  # it would speak http to any proxy
+    error, said = (errors.WxaSpecError, "proxy is refused") if at_once else (errors.WxaTransportError, "got no answer")
     with pytest.raises(error, match=said) as raised:
         twins.send(release(APPID), at=Egress("http://wechat.invalid", proxy=proxy))
     assert "canary" not in str(raised.value)

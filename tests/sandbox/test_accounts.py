@@ -6,14 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_wxa.sandbox import MiniProgram, Platform
-from airflow_wxa.sandbox.testing import (
-    APPID,
-    COMPONENT_APPID,
-    COMPONENT_APPSECRET,
-    MERCHANT_TOKEN,
-    PLATFORM_TOKEN,
-    REFRESH_TOKEN,
-)
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 from tests.sandbox.conftest import COMPONENT, Wechat
 
 HOUR = 3600
@@ -94,7 +87,7 @@ def test_tickets_are_started_again_only_after_they_stopped(wechat: Wechat) -> No
     said = []
     for seconds in (0, 1199, 1):
         wechat.world.advance(seconds)
-        said.append(wechat.component(START, component_secret=COMPONENT_APPSECRET)["errmsg"])
+        said.append(wechat.component(START, component_secret=wechat.platform.component_appsecret)["errmsg"])
     assert said == ["in a normal state", "in a normal state", "ok"]
     assert wechat.world.outbox == []
 
@@ -244,7 +237,7 @@ def test_the_basic_info_is_asked_as_the_world_says(wechat: Wechat, method: Any, 
 def test_the_eleventh_reset_of_a_month_is_refused_whichever_call_makes_it(wechat: Wechat) -> None:
     reset = "/cgi-bin/clear_quota"
     wechat.platform.calls_today = {COMPONENT_TOKEN: 10_000}
-    proof = {"component_appid": COMPONENT_APPID, "appsecret": COMPONENT_APPSECRET}
+    proof = {"component_appid": COMPONENT_APPID, "appsecret": wechat.platform.component_appsecret}
     assert wechat.errcodes(reset, *[{"appid": APPID}] * 10) == [0] * 10
     both = [{**proof, "appid": APPID}, proof]
     assert wechat.errcodes(COMPONENT + "clear_quota/v2", *both) == [48006, 0]

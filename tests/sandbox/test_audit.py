@@ -6,15 +6,11 @@ from typing import Any
 import pytest
 
 from airflow_wxa.sandbox import World
-from tests.sandbox.conftest import Wechat
+from tests.sandbox.conftest import COMPONENT, Wechat
 from tests.sandbox.test_refusals import ITEM, OWNER
 
 SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"
-SPEEDUP, MATERIAL, PRIVACY = (
-    "/wxa/speedupaudit",
-    "/cgi-bin/material/get_material",
-    "/cgi-bin/component/setprivacysetting",
-)
+SPEEDUP, MATERIAL, PRIVACY = "/wxa/speedupaudit", "/cgi-bin/material/get_material", COMPONENT + "setprivacysetting"
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -118,13 +114,8 @@ def test_the_latest_sheet_shows_what_was_submitted(wechat: Wechat) -> None:
     assert wechat.latest["errcode"] == 85058
     ids = [wechat.submitted(version) for version in ("1.3.0", "1.4.0")]
     assert ids == [400000001, 400000002]
-    assert wechat.facts(wechat.latest) == {
-        "auditid": 400000002,
-        "status": 0,
-        "user_version": "1.4.0",
-        "user_desc": "release 1.4.0",
-        "submit_audit_time": 1640763673,
-    }
+    shown = {"user_version": "1.4.0", "user_desc": "release 1.4.0", "submit_audit_time": 1640763673}
+    assert wechat.facts(wechat.latest) == {"auditid": 400000002, "status": 0, **shown}
     assert wechat.post(STATUS, {"auditid": str(ids[0])})["status"] == 0
 
 

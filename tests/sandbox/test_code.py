@@ -26,17 +26,11 @@ def test_commit_makes_the_trial_version(wechat: Wechat, template_id: object) -> 
 
 
 def test_a_full_ext_json_is_taken_and_chooses_the_pages(wechat: Wechat) -> None:
-    parts = {
-        "extEnable": True,
-        "extAppid": APPID,
-        "ext": {"shop": "8016"},
-        "pages": ["pages/index/index"],
-        "extPages": {"pages/index/index": {"navigationBarTitleText": "shop"}},
-        "subpackages": [{"root": "pages", "pages": ["order/list"]}],
-        "tabBar": {"list": [{"pagePath": "pages/index/index", "text": "home"}]},
-        "unknown": 1,
-    }
-    assert wechat.commit("v" * USER_VERSION_LENGTH, ext_json=json.dumps(parts)) == 0
+    page = "pages/index/index"
+    pages = {"pages": [page], "extPages": {page: {}}, "subpackages": [{"root": "pages", "pages": ["order/list"]}]}
+    bar = {"tabBar": {"list": [{"pagePath": page, "text": "home"}]}}
+    ext_json = json.dumps({"extEnable": True, "extAppid": APPID, "ext": {"shop": "8016"}, "unknown": 1} | pages | bar)
+    assert wechat.commit("v" * USER_VERSION_LENGTH, ext_json=ext_json) == 0
     assert wechat.get("/wxa/get_page")["page_list"] == ["pages/index/index"]
 
 

@@ -2,18 +2,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from airflow_wxa.sandbox import MiniProgram
+from airflow_wxa.sandbox import MiniProgram, testing
 from airflow_wxa.sandbox.gate import Request
-from airflow_wxa.sandbox.testing import (
-    APPID,
-    COMPONENT_APPID,
-    COMPONENT_APPSECRET,
-    ENCODING_AES_KEY,
-    MERCHANT_TOKEN,
-    PLATFORM_TOKEN,
-    PUSH_TOKEN,
-    REFRESH_TOKEN,
-)
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 from tests.sandbox.conftest import COMPONENT, Wechat
 from tests.tables import each_row
 
@@ -27,16 +18,15 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     wechat.send("POST", COMPONENT + "get_domain_confirmfile")
     wechat.get("/wxa/get_qrcode")
     first, second, third = (entry.to_json() for entry in wechat.sandbox.journal)
+    body = {"action": "add", "webviewdomain": ["https://example.com"]}
+    answered = {"errcode": 0, "time": 1640763902.5, "fault": None, "unknown_fields": []}
     assert first == {
         "seq": 1,
         "method": "POST",
         "path": "/wxa/setwebviewdomain",
         "appid": APPID,
-        "body": {"action": "add", "webviewdomain": ["https://example.com"]},
-        "errcode": 0,
-        "time": 1640763902.5,
-        "fault": None,
-        "unknown_fields": [],
+        "body": body,
+        **answered,
     }
     assert (second["seq"], second["appid"], second["body"], second["errcode"]) == (2, COMPONENT_APPID, None, 0)
     assert (third["method"], third["errcode"]) == ("GET", -1)
@@ -93,8 +83,8 @@ def issued(wechat: Wechat) -> list[str]:
 
 def test_no_secret_is_written_down_or_shown_wherever_it_was_sent_even_after_it_died(wechat: Wechat) -> None:
     wechat.platform.rotate_refresh_tokens = "each"
-    secrets = [*issued(wechat), COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN, REFRESH_TOKEN, MERCHANT_TOKEN]
-    secrets += [PLATFORM_TOKEN, CANARY, "the-expired-one"]
+    secrets = [*issued(wechat), testing.COMPONENT_APPSECRET, testing.ENCODING_AES_KEY, testing.PUSH_TOKEN]
+    secrets += [REFRESH_TOKEN, MERCHANT_TOKEN, PLATFORM_TOKEN, CANARY, "the-expired-one"]
     wechat.refresh(secrets[3])
     wechat.world.withdraw(APPID)
     wechat.sandbox.reset()

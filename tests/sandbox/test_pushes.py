@@ -11,14 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from airflow_wxa.sandbox import Platform, RunningSandbox, World, encrypt
 from airflow_wxa.sandbox.pushes import compose, deliver
-from airflow_wxa.sandbox.testing import (
-    APPID,
-    COMPONENT_APPID,
-    COMPONENT_APPSECRET,
-    ENCODING_AES_KEY,
-    MERCHANT_TOKEN,
-    PUSH_TOKEN,
-)
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, MERCHANT_TOKEN, PUSH_TOKEN
 from tests.client.conftest import Elsewhere
 from tests.sandbox.conftest import COMPONENT, PROOF, Wechat
 
@@ -79,13 +72,8 @@ def test_signatures_are_sha1_over_the_sorted_words_and_two_encryptions_of_one_me
     envelope, another = sealed("<xml/>", nonce="0000000042"), sealed("<xml/>")
     words = (PUSH_TOKEN, "1640763902", "0000000042")
     encrypted = fields(envelope.content.decode())["Encrypt"]
-    assert envelope.params == {
-        "signature": sha1(*words),
-        "timestamp": "1640763902",
-        "nonce": "0000000042",
-        "encrypt_type": "aes",
-        "msg_signature": sha1(*words, encrypted),
-    }
+    named = {"timestamp": "1640763902", "nonce": "0000000042", "encrypt_type": "aes"}
+    assert envelope.params == named | {"signature": sha1(*words), "msg_signature": sha1(*words, encrypted)}
     assert fields(another.content.decode())["Encrypt"] != encrypted
     assert another.params["nonce"] != sealed("<xml/>").params["nonce"]
 
@@ -173,7 +161,7 @@ def test_an_audit_that_moves_is_announced_when_the_world_says_so(
 def test_a_push_that_a_call_sets_off_or_a_person_asks_for_is_written_down_as_is_one_that_nobody_takes(
     wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere
 ) -> None:
-    body = {"component_appid": COMPONENT_APPID, "component_secret": COMPONENT_APPSECRET}
+    body = {"component_appid": COMPONENT_APPID, "component_secret": PROOF["component_appsecret"]}
     assert http.post(COMPONENT + "api_start_push_ticket", json=body).json()["errmsg"] == "ok"
     until = time.monotonic() + 5
     while not wxa_sandbox.deliveries and time.monotonic() < until:  # it follows the answer

@@ -89,27 +89,24 @@ def test_a_world_is_shown_without_tokens_and_taken_back_with_them_kept(http: htt
     assert answer.json()["third_webviewdomain"] == ["https://example.com"]
 
 
+NO_WORLDS, NO_FAULTS = [b"{", b'{"x":1}'], [b"x", b'{"path":"*","kind":"explode"}', b'[{"kind":"empty"}]']
+NO_FAULTS += [b'{"path":"*","kind":"empty","times":"1"}']
+
+
 @each_row(
     "call, body, said",
     [
-        ("PUT world", b"{", ""),
-        ("PUT world", b'{"x":1}', ""),
-        ("POST faults", b"x", ""),
-        ("POST faults", b'{"path":"*","kind":"explode"}', ""),
-        ("POST faults", b'{"path":"*","kind":"empty","times":"1"}', ""),
-        ("POST faults", b'[{"kind":"empty"}]', ""),
-        ("POST push/ticket?component_appid=wx9", b"", "no account 'wx9'"),
-        ("POST push/ticket", b"", "no account ''"),
+        *(("PUT world", body, "") for body in NO_WORLDS),
+        *(("POST faults", body, "") for body in NO_FAULTS),
+        *((f"POST {each}", b"", "no account ''") for each in ("push/ticket", "withdraw")),
+        *((f"POST {each}?appid=wx9", b"", "no account 'wx9'") for each in ("authorise", "mini_program")),
+        *((f"POST {each}?component_appid=wx9", b"", "no account 'wx9'") for each in ("push/ticket", "draft")),
         ("POST push/event?event=authorized&appid=wx9", b"", "no account 'wx9'"),
         (f"POST push/event?event=exploded&appid={APPID}", b"", "'exploded' is none of component_verify_ticket, auth"),
-        ("POST authorise?appid=wx9", b"", "no account 'wx9'"),
-        ("POST withdraw", b"", "no account ''"),
         ("POST advance?seconds=soon", b"", "soon"),
-        ("POST draft?component_appid=wx9", b"", "no account 'wx9'"),
         (f"GET qrcode?appid={APPID}", b"", "has no trial version"),
         (f"POST mini_program?appid={APPID}&individual=yes", b"", "'yes'"),
         (f"POST mini_program?appid={APPID}&audit=lost", b"", "'lost'"),
-        ("POST mini_program?appid=wx9", b"", "no account 'wx9'"),
         (f"POST decide?appid={APPID}&result=approved", b"", "a sheet in audit"),
     ],
 )
