@@ -110,13 +110,13 @@ class Run:
         return self.airflow.api.xcom(self.dag_id, self.run_id, task_id)
 
     def waits(self, task_id: str, seconds: float = SECONDS) -> Self:
-        """Wait until a task waits: for a person, or for WeChat."""
-        until(
-            lambda: self.task(task_id).state in WAITING or self.state in ENDED,
-            f"{self.place}: {task_id} waits",
-            seconds,
-        )
-        assert self.task(task_id).state in WAITING, self.said(task_id)
+        """Wait until a task waits: for a person, or for WeChat, where it may look again a moment later."""
+
+        def reached() -> str:
+            state = self.task(task_id).state
+            return state if state in WAITING else "ended" if self.state in ENDED else ""
+
+        assert until(reached, f"{self.place}: {task_id} waits", seconds) in WAITING, self.said(task_id)
         return self
 
     def ends(self, seconds: float = SECONDS) -> str:
