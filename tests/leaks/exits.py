@@ -1,4 +1,4 @@
-"""Every way by which a text can leave a process of ours: each row keeps what left by it, and can show that it would."""
+"""Every way by which a text can leave a process of ours: each keeps what left by it, and can show that it would."""
 
 import io
 import json
@@ -6,11 +6,20 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from pathlib import Path
-from typing import Any, ClassVar
-from unittest.mock import patch
+from typing import Any, Final
+from unittest.mock import Mock, patch
 
 import requests
 import sentry_sdk
@@ -28,60 +37,24 @@ from sentry_sdk.scrubber import EventScrubber
 
 from airflow_wxa.client import telemetry
 
-NOWHERE = "http://127.0.0.1:1/"
 #: Loggers that have a level of their own, or may get one.
 OF_AIRFLOW = ("airflow", "airflow.task", "airflow_wxa")
 OF_LIBRARIES = ("urllib3", "aiohttp", "httpx", "httpcore", "sqlalchemy", "uvicorn")
-#: Exits without a hook: scenes collect pages, messages and exports.
-COLLECTED = ("XCom", "rendered fields", "board", "notifier", "--json", "HTTP answers", "store's file")
+Left = list[str]
 
 
-class Row:
-    """One exit; the table shows its name."""
-
-    name: ClassVar[str]
-
-    def __init__(self) -> None:
-        self.left: list[str] = []
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        yield
-
-    def plant(self, text: str) -> None:
-        """Let a text leave by this exit, as careless code would."""
-        self.left.append(text)
-
-    @property
-    def shown(self) -> str:
-        return "\n".join(self.left)
-
-
-class OpenTelemetry(Row):
-    """Spans, with the stock instrumentation of every HTTP library that we use."""
-
-    name = "OpenTelemetry"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        exporter, provider = InMemorySpanExporter(), TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(exporter))
-        before = telemetry._TRACER
-        telemetry._TRACER = trace.get_tracer("airflow_wxa", tracer_provider=provider)
-        instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), AioHttpClientInstrumentor()]
-        for each in instrumentors:
+@contextmanager
+def open_telemetry(left: Left) -> Iterator[None]:
+    """Keep the spans, with the stock instrumentation of every HTTP library that we use."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(telemetry, "_TRACER", trace.get_tracer("x", tracer_provider=provider)))
+        for each in (RequestsInstrumentor(), URLLib3Instrumentor(), AioHttpClientInstrumentor()):
             each.instrument(tracer_provider=provider)
-        try:
-            yield
-        finally:
-            for each in instrumentors:
-                each.uninstrument()
-            telemetry._TRACER = before
-            self.left += [span.to_json() for span in exporter.get_finished_spans()]
-
-    def plant(self, text: str) -> None:
-        with suppress(requests.RequestException):
-            requests.get(NOWHERE, params={"access_token": text}, timeout=1)
+            stack.callback(each.uninstrument)
+        yield
+    left += [span.to_json() for span in exporter.get_finished_spans()]
 
 
 class _Kept(sentry_sdk.Transport):
@@ -105,25 +78,19 @@ def careless_client(left: list[str], **options: Any) -> sentry_sdk.Client:
     )
 
 
-class Sentry(Row):
-    """Events with the variables of each frame, traces, breadcrumbs, logs; nothing is scrubbed on the way."""
-
-    name = "Sentry"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        client = careless_client(self.left, traces_sample_rate=1.0, max_breadcrumbs=1000, enable_logs=True)
-        scope = sentry_sdk.get_global_scope()
-        scope.set_client(client)
-        try:
-            with sentry_sdk.start_transaction(name="everything"):
-                yield
-                sentry_sdk.capture_message("all breadcrumbs so far")
-            client.flush()
-        finally:
-            scope.set_client(None)
-
-    plant = OpenTelemetry.plant
+@contextmanager
+def sentry(left: Left) -> Iterator[None]:
+    """Keep events with the variables of each frame, traces, breadcrumbs, logs; nothing is scrubbed on the way."""
+    client = careless_client(left, traces_sample_rate=1.0, max_breadcrumbs=1000, enable_logs=True)
+    scope = sentry_sdk.get_global_scope()
+    scope.set_client(client)
+    try:
+        with sentry_sdk.start_transaction(name="everything"):
+            yield
+            sentry_sdk.capture_message("all breadcrumbs so far")
+        client.flush()
+    finally:
+        scope.set_client(None)
 
 
 def without_tests(error: BaseException) -> BaseException:
@@ -146,107 +113,79 @@ def shown_by_rich(error: BaseException) -> str:
     return captured.get()
 
 
-class Frames(Row):
-    """The variables of every frame of a traceback, as rich and Sentry show them."""
-
-    name = "frames"
-
-    def caught(self, error: BaseException) -> None:
-        error = without_tests(error)
-        sentry_sdk.capture_exception(error)
-        self.left.append(shown_by_rich(error))
-
-    def plant(self, text: str) -> None:
-        try:
-            json.loads("{" + text)
-        except ValueError as error:
-            self.caught(error)
-
-
-class Loggers(Row):
-    """Every record of every logger at DEBUG, its arguments with it; structlog's too."""
-
-    name = "DEBUG loggers"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        handler = logging.Handler(logging.NOTSET)
-        handler.emit = lambda record: self.left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
-        before = {name: logging.getLogger(name).level for name in ("", *OF_AIRFLOW, *OF_LIBRARIES)}
-        for name in before:
-            logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger().addHandler(handler)
-        with structlog.testing.capture_logs() as structured:
-            yield
-        logging.getLogger().removeHandler(handler)
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
-        self.left += [repr(entry) for entry in structured]
-
-    def plant(self, text: str) -> None:
-        logging.getLogger("airflow_wxa.careless").debug("token %s", text)
-
-
-class Metrics(Row):
-    name = "metrics"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        before = list(telemetry._sinks)
-        telemetry._sinks.append(self)
-        yield
-        telemetry._sinks[:] = before
-
-    def incr(self, name: str, tags: Mapping[str, str]) -> None:
-        self.left.append(f"{name} {dict(tags)}")
-
-    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
-        self.left.append(f"{name} {milliseconds} {dict(tags)}")
-
-    def plant(self, text: str) -> None:
-        telemetry.count("wxa.calls", endpoint=text)
-
-
-class Terminal(Row):
-    name = "terminal"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        printed = io.StringIO()
-        with redirect_stdout(printed), redirect_stderr(printed):
-            yield
-        self.left.append(printed.getvalue())
-
-    def plant(self, text: str) -> None:
-        print(text)
-
-
-class Home(Row):
-    """All that Airflow keeps: each row of its database, each file of its home."""
-
-    name = "Airflow's home and database"
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        yield
-        home = Path(os.environ["AIRFLOW_HOME"])
-        with closing(sqlite3.connect(home / "airflow.db")) as database:
-            self.left += database.iterdump()
-        self.left += [path.read_bytes().decode("latin-1") for path in home.rglob("*") if path.is_file()]
-
-    def plant(self, text: str) -> None:
-        Path(os.environ["AIRFLOW_HOME"], "careless.log").write_text(text)
-
-
-def table() -> dict[str, Row]:
-    hooked = (OpenTelemetry(), Sentry(), Frames(), Loggers(), Metrics(), Terminal(), Home())
-    return {**{row.name: row for row in hooked}, **{name: Row() for name in COLLECTED}}
+def caught(error: BaseException, left: Left) -> None:
+    """Keep the variables of every frame of a traceback, as rich and Sentry show them."""
+    error = without_tests(error)
+    sentry_sdk.capture_exception(error)
+    left.append(shown_by_rich(error))
 
 
 @contextmanager
-def watched(rows: Mapping[str, Row]) -> Iterator[None]:
+def loggers(left: Left) -> Iterator[None]:
+    """Keep every record of every logger at DEBUG, its arguments with it; structlog's too."""
+    handler, root = logging.Handler(logging.NOTSET), logging.getLogger()
+    handler.emit = lambda record: left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
+    with structlog.testing.capture_logs() as structured, ExitStack() as stack:
+        for logger in (root, *map(logging.getLogger, OF_AIRFLOW + OF_LIBRARIES)):
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.DEBUG)
+        root.addHandler(handler)
+        stack.callback(root.removeHandler, handler)
+        yield
+    left += map(repr, structured)
+
+
+@contextmanager
+def metrics(left: Left) -> Iterator[None]:
+    sink = Mock()
+    with patch.object(telemetry, "_sinks", [*telemetry._sinks, sink]):
+        yield
+    left.append(repr(sink.mock_calls))
+
+
+@contextmanager
+def terminal(left: Left) -> Iterator[None]:
+    with redirect_stdout(printed := io.StringIO()), redirect_stderr(printed):
+        yield
+    left.append(printed.getvalue())
+
+
+@contextmanager
+def home(left: Left) -> Iterator[None]:
+    """Keep all that Airflow keeps: each row of its database, each file of its home."""
+    yield
+    folder = Path(os.environ["AIRFLOW_HOME"])
+    with closing(sqlite3.connect(folder / "airflow.db")) as database:
+        left += database.iterdump()
+    left += [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
+
+
+def ask_nobody(text: str) -> None:
+    with suppress(requests.RequestException):
+        requests.get("http://127.0.0.1:1/", params={"access_token": text}, timeout=1)
+
+
+#: Exit → how it is watched, and careless code by which a text would leave there. What frames hold is given to them.
+HOOKED: Final[dict[str, tuple[Callable[[Left], AbstractContextManager[None]], Callable[[str], object]]]] = {
+    "OpenTelemetry": (open_telemetry, ask_nobody),
+    "Sentry": (sentry, ask_nobody),
+    "frames": (nullcontext, lambda text: json.loads("{" + text)),
+    "DEBUG loggers": (loggers, lambda text: logging.getLogger("airflow_wxa.careless").debug("token %s", text)),
+    "metrics": (metrics, lambda text: telemetry.count("wxa.calls", endpoint=text)),
+    "terminal": (terminal, print),
+    "Airflow's home and database": (
+        home,
+        lambda text: Path(os.environ["AIRFLOW_HOME"], "careless.log").write_text(text),
+    ),
+}
+#: Exits without a hook: scenes collect pages, messages and exports.
+COLLECTED = ("XCom", "rendered fields", "board", "notifier", "--json", "HTTP answers", "store's file")
+
+
+@contextmanager
+def watched(exits: Mapping[str, Left]) -> Iterator[None]:
     with ExitStack() as stack:
-        for row in rows.values():
-            stack.enter_context(row.watched())
+        for name, (watch, _) in HOOKED.items():
+            stack.enter_context(watch(exits[name]))
         yield
         sys.stdout.flush()

@@ -17,7 +17,7 @@ from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from tests.airflow_session import connection
 from tests.client.conftest import CANARY, CANARY_PLATFORM, Elsewhere, everything_of
 from tests.client.conftest import elsewhere as elsewhere  # noqa: PLC0414  a fixture
-from tests.leaks.exits import Loggers
+from tests.leaks.exits import loggers
 
 DOMAINS: dict[str, Any] = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
 VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
@@ -52,8 +52,8 @@ def test_no_task_repeats_a_token_that_it_was_answered(
     tokens: dict[str, Any] = {"authorizer_access_tokens": {APPID: CANARY}, "component_access_token": CANARY_PLATFORM}
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(elsewhere.url, **tokens))
     elsewhere.answers(200, json.dumps(ECHOES[echo]).encode())
-    said, loggers = list[str](), Loggers()
-    with loggers.watched():
+    said, logged = list[str](), list[str]()
+    with loggers(logged):
         for operator in OPERATORS:
             try:
                 said.append(repr(operator.execute({})))
@@ -61,5 +61,5 @@ def test_no_task_repeats_a_token_that_it_was_answered(
                 said.append(everything_of(error))
         said.append(WxaHook().test_connection()[1])
     assert "canary" in str(elsewhere.requests), "no token came to the gateway, so it repeated none"
-    assert "Connection Retrieved" in loggers.shown, "the log was not overheard"
-    assert "canary" not in "\n".join([*said, *capsys.readouterr(), loggers.shown])
+    assert "Connection Retrieved" in str(logged), "the log was not overheard"
+    assert "canary" not in "\n".join([*said, *capsys.readouterr(), *logged])
