@@ -35,6 +35,7 @@ APPSECRET, TICKET, REFRESH = (f"{CANARY}-{name}" for name in ("appsecret", "tick
 MERCHANT_TOKEN, PLATFORM_TOKEN, BEARER = (f"{CANARY}-{name}" for name in ("merchant", "platform", "bearer"))
 DATABASE = f"postgresql+psycopg2://wxa:{CANARY}-database@127.0.0.1:1/wxa?password={CANARY}-too"
 NOWHERE = "http://127.0.0.1:1"
+RENEWAL, PLATFORM_RENEWAL = (f"/cgi-bin/component/api_{of}_token" for of in ("authorizer", "component"))
 
 
 def world(merchants: int) -> World:
@@ -69,8 +70,10 @@ class Scene:
         self.egress = Egress(sandbox.url, timeout=2)
         self.fixed = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
 
-    def fail(self, path: str = "*", kind: Any = "html_502", **fault: Any) -> None:
+    def failing(self, kind: Any = "html_502", path: str = "*", **fault: Any) -> "Scene":
+        """Let each call there fail, and return itself."""
         self.sandbox.add_fault(Fault(path=path, kind=kind, times=None, **fault))
+        return self
 
     def send(self, call: Any, egress: Egress | None = None) -> None:
         with WxaClient(egress or self.egress, self.fixed) as client:
@@ -105,21 +108,6 @@ class Scene:
         return WxaHook("wxa_frames")
 
 
-def an_error_page(scene: Scene) -> None:
-    scene.fail()
-    scene.send(getversioninfo(APPID))
-
-
-def an_answer_that_breaks_off(scene: Scene) -> None:
-    scene.fail(kind="truncated")
-    scene.asend(getversioninfo(APPID))
-
-
-def a_refused_token(scene: Scene) -> None:
-    scene.fail(kind="errcode_before", errcode=40001)
-    scene.asend(release(APPID))
-
-
 class _Alarm(Exception):  # noqa: N818  (as Airflow's time-out of a task strikes: anywhere)
     pass
 
@@ -139,36 +127,16 @@ def the_tasks_time_out(scene: Scene) -> None:
             signal.signal(signal.SIGALRM, before)
 
 
-def a_lost_platform_token(scene: Scene) -> None:
-    scene.fail("/cgi-bin/component/api_component_token", "truncated")
-    scene.credentials().token("")
-
-
-def a_refused_refresh_token(scene: Scene) -> None:
-    scene.fail("/cgi-bin/component/api_authorizer_token", "errcode_before", errcode=61023)
-    scene.credentials().token(APPID)
-
-
-def a_lost_merchant_token(scene: Scene) -> None:
-    scene.fail("/cgi-bin/component/api_authorizer_token", "drop_after")
-    scene.credentials().token(APPID)
-
-
 def the_second_page_of_a_list(scene: Scene) -> None:
     scene.sandbox.replace_world(world(600).to_json(tokens=True))
     step = list_refresh_tokens(COMPONENT_APPID)
     with WxaClient(scene.egress, scene.fixed) as client:
         reply = client.send(next(step))  # type: ignore[arg-type]
-        scene.fail()
+        scene.failing()
         try:
             client.send(step.send(reply))  # type: ignore[arg-type]
         except WxaError as error:
             step.throw(error)
-
-
-def a_token_server_that_says_something_else(scene: Scene) -> None:
-    scene.fail("*", "errcode_before", errcode=0)
-    scene.token_server(f"{scene.sandbox.url}/wxa/getversioninfo?access_token={MERCHANT_TOKEN}").token(APPID)
 
 
 def a_database_that_is_not_there(scene: Scene) -> None:
@@ -203,6 +171,19 @@ def a_ledger_that_does_not_answer(scene: Scene) -> None:
 #: Failure → the work that meets it: functions above that take a scene, and what is one call.
 FAILURES: dict[str, Callable[[Scene], object]] = {
     **{name: each for name, each in vars().items() if getattr(each, "__annotations__", {}).get("scene") is Scene},
+    "an_error_page": lambda scene: scene.failing().send(getversioninfo(APPID)),
+    "an_answer_that_breaks_off": lambda scene: scene.failing("truncated").asend(getversioninfo(APPID)),
+    "a_refused_token": lambda scene: scene.failing("errcode_before", errcode=40001).asend(release(APPID)),
+    "a_lost_platform_token": lambda scene: scene.failing("truncated", PLATFORM_RENEWAL).credentials().token(""),
+    "a_refused_refresh_token": lambda scene: (
+        scene.failing("errcode_before", RENEWAL, errcode=61023).credentials().token(APPID)
+    ),
+    "a_lost_merchant_token": lambda scene: scene.failing("drop_after", RENEWAL).credentials().token(APPID),
+    "a_token_server_that_says_something_else": lambda scene: (
+        scene.failing("errcode_before", errcode=0)
+        .token_server(f"{scene.sandbox.url}/wxa/getversioninfo?access_token={MERCHANT_TOKEN}")
+        .token(APPID)
+    ),
     "no_connection": lambda scene: scene.send(release(APPID), Egress(NOWHERE)),
     "no_connection_async": lambda scene: scene.asend(release(APPID), Egress(NOWHERE)),
     "an_errcode": lambda scene: scene.send(release(APPID)),
