@@ -21,12 +21,7 @@ SOURCES = [path.read_text("utf-8") for room in ("airflow_wxa", "dags") for path 
 
 
 #: Headless sentences ("What a step came to", "Whoever refreshes …") in docstrings by package; these numbers only fall.
-HEADLESS = {
-    "access": 1,
-    "api": 2,
-    "dags": 2,
-    "plugins": 25,
-}
+HEADLESS = {"access": 1, "api": 2, "dags": 2, "plugins": 25}
 HEADLESS_SENTENCE = re.compile(
     r"(?:^|[.;:,] |\band |\bfor |\bof |\bto |\bby |\bwith |\bfrom |\bthat )"
     r"(what|who|whom|whoever|whatever|which one|where)\b (?!is that|about|if)",
@@ -57,46 +52,32 @@ def test_the_form_of_the_connection_has_each_field_that_is_read_and_no_other() -
     assert sorted(read) == sorted(CONN_FIELDS)
 
 
-@each_row("name", get_provider_info()["config"]["wxa"]["options"])
-def test_every_option_of_the_configuration_is_documented(name: str) -> None:
-    assert f"`{name}`" in page("docs/reference/connection.md")
+#: What exists as its page names it, and the page.
+EXISTS = [
+    *((f"`{option}`", "reference/connection") for option in get_provider_info()["config"]["wxa"]["options"]),
+    *((f"\n| `{error}` | ", "reference/errors") for error in [*errors.__all__, "PushRefusedError"]),
+    *((f"\n| {code} | ", name) for code in errcodes() for name in ("reference/errcodes", "zh/errcodes")),
+    *((control.path, "reference/sandbox") for control in CONTROLS),
+]
 
 
-@each_row("name", [*errors.__all__, "PushRefusedError"])
-def test_every_error_class_is_documented(name: str) -> None:
-    assert f"\n| `{name}` | " in page("docs/reference/errors.md")
-
-
-@each_row("code", sorted(errcodes()))
-def test_every_errcode_is_documented_in_both_languages(code: int) -> None:
-    assert [name for name in ("reference", "zh") if f"\n| {code} | " not in page(f"docs/{name}/errcodes.md")] == []
-
-
-@each_row("path", [each.path for each in CONTROLS])
-def test_every_control_path_of_the_sandbox_is_documented(path: str) -> None:
-    assert path in page("docs/reference/sandbox.md")
+@each_row("said, name", EXISTS)
+def test_every_option_error_class_errcode_and_control_path_is_documented(said: str, name: str) -> None:
+    assert said in page(f"docs/{name}.md")
 
 
 @each_row("path", PAGES)
 def test_every_link_inside_the_docs_leads_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
-
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_what_the_code_cites_is_a_page_of_the_docs_command() -> None:
+def test_what_the_code_cites_is_a_page_of_the_docs_command_each_with_a_name_of_its_own_and_no_file() -> None:
     cited = {name for text in SOURCES for name in re.findall(r"airflow-wxa docs ([a-z-]+)", text)}
-
     assert cited >= {"approve", "connection"}
     assert cited - pages().keys() == set()
-
-
-def test_the_code_cites_no_file_that_the_wheel_lacks() -> None:
-    assert [name for text in SOURCES for name in re.findall(r"docs/[a-z/-]+\.md", text)] == []
-
-
-def test_every_page_has_a_name_of_its_own() -> None:
     assert len(pages()) == len(PAGES) - 1  # all but the README
+    assert [name for text in SOURCES for name in re.findall(r"docs/[a-z/-]+\.md", text)] == []  # no wheel has it
 
 
 def test_every_topology_that_was_tried_is_a_row_of_a_test() -> None:
