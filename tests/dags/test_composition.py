@@ -62,21 +62,6 @@ def test_what_routes_is_refused_to_be_mapped_itself(operator: Any) -> None:
         operator.partial(task_id="branch").expand(appid=[APPID])
 
 
-def test_outcomes_come_out_as_data_right_in_expand(shop: Shop) -> None:
-    individual(shop)
-    with DAG("as_data", schedule=None, default_args={"retries": 0}) as dag:
-        configured = WxaSetWebviewDomainOperator.partial(
-            task_id="configure", appid=APPID, action="add", on_platform_list_empty="return", on_individual="return"
-        ).expand(webviewdomain=[[ORIGIN], [ORIGIN]])
-
-        @task
-        def collect(outcomes: Any) -> list[str]:
-            return [each["outcome"] for each in outcomes]
-
-        collect(configured.output)
-    assert succeeded(run_dag(dag)).xcoms["collect"] == ["individual", "individual"]
-
-
 def test_a_word_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="on_individual = 'skip': must be 'fail' or 'return'"):
         WxaSetWebviewDomainOperator(task_id="configure", action="add", on_individual="skip", **GATE)  # type: ignore[arg-type]

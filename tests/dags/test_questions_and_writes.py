@@ -171,4 +171,7 @@ def test_a_rejection_is_no_failure_and_writes_nothing_like_a_mark_of_success(sho
     assert {run.states[asking.writer], *behind} == {"skipped"}
     run = run_dag(dag, mark_success=asking.asker, **conf)
     assert "nobody has approved it" in failure(run, asking.writer)
-    assert sent(dag.dag_id, shop) == {}
+    assert (run.tries[asking.writer], sent(dag.dag_id, shop)) == (1, {})
+    (attempt,) = open_ledger().entries(most=1)
+    assert attempt.after
+    assert (attempt.task.task_id, attempt.result, attempt.after["outcome"]) == (asking.writer, "refused", "stopped")

@@ -108,29 +108,6 @@ def approved_by_hand(run: Any) -> dict[str, Any]:
     }
 
 
-def test_a_forged_xcom_and_a_mark_release_nothing_and_the_ledger_names_the_attempt(shop: Shop) -> None:
-    run = asked()
-    run.write_xcom("approve_release", approved_by_hand(run))
-    run.mark("approve_release", "success")
-    assert "nobody has approved it" in refused(run, shop)
-    assert run.tries("release") == 1
-    (attempt,) = decisions(run)
-    assert (attempt.task.task_id, attempt.result, attempt.after["outcome"]) == ("release", "refused", "stopped")
-
-
-def test_a_cleared_question_is_asked_again_and_fails_at_once_when_its_facts_have_changed(shop: Shop) -> None:
-    run = answered("Reject")
-    shown = run.question
-    run.clear("approve_release")
-    assert run.go_on() == "running"
-    assert run.question == shown
-    shop.account.third_webviewdomain.append("https://other.example.com")
-    run.clear("approve_release")
-    assert "Airflow shows the earlier question" in refused(run, shop, "approve_release")
-    assert decisions(run)[0].result == "refused"
-    assert run.question == shown  # as Airflow does: apache/airflow#73235
-
-
 def test_a_key_that_no_param_of_the_dag_is_decides_nothing(shop: Shop) -> None:
     dag = release_dag()
     del dag.params["approval"]

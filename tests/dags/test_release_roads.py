@@ -24,7 +24,6 @@ from tests.dags.worlds import (
     failure,
     individual,
     letters,
-    missing,
     nothing,
 )
 
@@ -127,12 +126,10 @@ def assert_in_order(run: Run, shop: Shop) -> None:
     assert bool(shop.online) == (run.states["release"] == "success")
 
 
-def test_registration_sends_the_hosts_of_the_domains_published_together(shop: Shop) -> None:
+def test_registration_sends_the_hosts_of_all_domains_at_once(shop: Shop) -> None:
     empty_list(shop)
-    run = shop.walk(**REGISTER, webviewdomain=["https://M.Example.com/", "https://a.example.org"])
-    hosts = {"wxa_jump_h5_domain": "a.example.org;m.example.com"}
-    assert shop.writes() == [{"action": "add", **hosts, "is_modify_published_together": True}]
-    assert run.xcoms["register_platform_domains"]["added"] == ["a.example.org", "m.example.com"]
+    shop.walk(**REGISTER, webviewdomain=["https://M.Example.com/", "https://a.example.org"])
+    assert [each["wxa_jump_h5_domain"] for each in shop.writes()] == ["a.example.org;m.example.com"]
 
 
 def test_an_89020_that_outlives_the_registration_fails(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,18 +139,6 @@ def test_an_89020_that_outlives_the_registration_fails(shop: Shop, monkeypatch: 
     run = shop.walk(**REGISTER)
     assert written(run) == "SS SF U UUUU -UU failed"
     assert "89020" in failure(run, "configure_domains_again")
-
-
-def test_a_registration_that_lacks_the_verification_file_hands_it_over(shop: Shop) -> None:
-    empty_list(shop)
-    shop.platform.unverifiable = {"m.example.com"}
-    run = shop.walk(**REGISTER)
-    assert written(run) == "SS FU U UUUU -UU failed"
-    # WeChat answers -1 then, as it does when it is busy: so it is tried as often as any other task.
-    assert run.tries["register_platform_domains"] == 3
-    name, content = shop.platform.confirm_file
-    words = (f"file name {name}", f"file content {content}", f"https://m.example.com/{name}")
-    assert missing(words, failure(run, "register_platform_domains")) == []
 
 
 def test_marking_the_branch_success_writes_nothing_platform_wide(shop: Shop) -> None:
