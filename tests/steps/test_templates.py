@@ -8,6 +8,7 @@ from airflow_wxa.errors import WxaBusyError, WxaSpecError
 from airflow_wxa.steps import AcceptedWrites, add_to_template
 from tests.steps.answers import LOST
 from tests.steps.conftest import Ending, Script, done, stops
+from tests.tables import each_row
 
 NAMES: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 DRAFTS: dict[str, Any] = {"draft_list": [{"draft_id": 12, "create_time": 1_700_000_000, **NAMES}]}
@@ -39,7 +40,21 @@ def test_a_draft_becomes_a_template_once(script: Script, lists: Any, more: Any, 
     assert script.bodies("addtotemplate") == [{"draft_id": 12, "template_type": template_type}] * ("said" in more)
 
 
-def test_a_draft_that_is_not_named_alone_is_refused_and_those_that_fit_are_listed(script: Script) -> None:
-    drafts = {"draft_list": [{"draft_id": 12, **NAMES}, {"draft_id": 13, **NAMES, "user_desc": "build 813"}]}
-    with pytest.raises(WxaSpecError, match=r"draft 13: user_version = '1\.4\.0', user_desc = 'build 813'"):
-        script.play(add_to_template(user_version="1.4.0"), gettemplatedraftlist=drafts)
+TWO = {"draft_list": [{"draft_id": 12, **NAMES}, {"draft_id": 13, **NAMES, "user_desc": "build 813"}]}
+
+
+@each_row(
+    "drafts, named, said",
+    [
+        ({"draft_list": []}, NAMES, "there is no draft at all"),
+        (DRAFTS, {"user_version": "1.5.0"}, r"(?s)0 of the drafts is the one.*draft 12: user_version = '1\.4\.0'"),
+        (TWO, {"user_version": "1.4.0"}, r"(?s)2 of the drafts is the one.*draft 13: .* user_desc = 'build 813'"),
+        (DRAFTS, {}, "neither user_version nor user_desc"),
+    ],
+)
+def test_a_draft_that_is_not_named_alone_is_refused_and_the_drafts_are_listed(
+    script: Script, drafts: Any, named: Any, said: str
+) -> None:
+    with pytest.raises(WxaSpecError, match=said):
+        script.play(add_to_template(**named), gettemplatedraftlist=drafts)
+    assert script.bodies("addtotemplate") == []
