@@ -17,7 +17,7 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaCredentialError, WxaPermissionError, WxaTransportError
 from airflow_wxa.sandbox import Fault, RunningSandbox, serve
-from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, world_of
+from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, appid_of, world_of
 from tests.store.processes import fork_server
 
 if TYPE_CHECKING:
@@ -195,12 +195,7 @@ def test_a_refresh_token_that_the_list_cannot_mend_needs_the_merchant(sandbox: R
 
 def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: RunningSandbox, store_url: str) -> None:
     world = world_of()
-    world.mini_programs += [
-        type(world.mini_programs[0])(
-            appid=f"wx{number:016x}", component_appid=world.platforms[0].component_appid, refresh_token=f"r{number}"
-        )
-        for number in range(100, 1300)
-    ]
+    world.mini_programs += [replace(world.mini_programs[0], appid=appid_of(number)) for number in range(100, 1300)]
     with serve(world) as running:
         recipe = Recipe(running.url, store_url)
         recipe.store().put_renewals(recipe.component_appid, {"": Secret(TICKET)})

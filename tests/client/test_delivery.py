@@ -162,13 +162,10 @@ def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
     assert delivery.send(known) == Note(WATCHER.ended, (None, known))
 
 
-@pytest.mark.parametrize(
-    ("step", "said"),
-    [
-        (steps.changes_left("modify_domain", APPID), "modify_domain not sent"),
-        (steps.approved(steps.Approved("approve", APPID, {})), "nothing sent"),
-    ],
-)
+LEFT, APPROVAL = steps.changes_left("modify_domain", APPID), steps.approved(steps.Approved("approve", APPID, {}))
+
+
+@each_row("step, said", [(LEFT, "modify_domain not sent"), (APPROVAL, "nothing sent")])
 def test_without_a_ledger_nothing_is_known_and_a_budget_or_an_approval_stops(step: steps.Step[Any], said: str) -> None:
     with pytest.raises(WxaStateError, match=f"{said}: no ledger is kept here") as refused:
         Carrier().carry(Deliverer("https://h", None).step(step))

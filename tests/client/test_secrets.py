@@ -35,6 +35,8 @@ def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
     failure(twins, release(APPID), Egress(host, timeout=1))
 
 
+#: Answers whose errcode, or what stands behind it, repeats the URL.
+ECHOES = [b'-1,"errmsg":"{url}"', b'1234567,"errmsg":"{url}"', b'"{url}"']
 ECHO = b"<html>GET {url} failed; the same again: {url}</html>"
 
 
@@ -42,11 +44,7 @@ ECHO = b"<html>GET {url} failed; the same again: {url}</html>"
     "status, body, headers, said",
     [
         *((status, ECHO, {"Location": "{url}", "X_Asked": "{url}"}, "token=***") for status in (200, 302, 403, 502)),
-        *(
-            (200, body, {}, "")
-            for body in (b'{"errcode":-1,"errmsg":"{url}"}', b'{"errcode":1234567,"errmsg":"{url}"}')
-        ),
-        (200, b'{"errcode":"{url}"}', {}, ""),
+        *((200, b'{"errcode":%s}' % each, {}, "") for each in ECHOES),
         (200, ECHO, {"Content_Length": "9999"}, "the connection broke"),
         (200, ECHO, {"Content_Encoding": "gzip"}, "the connection broke"),
     ],
