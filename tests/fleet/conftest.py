@@ -15,6 +15,12 @@ from tests.fleet.fleets import Serves, fleet_world, manifest
 from tests.fleet.walking import Fleet
 
 
+@pytest.fixture(autouse=True)
+def tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try a Mini Program as often as otherwise, without the wait between."""
+    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
+
+
 @pytest.fixture
 def serving() -> Iterator[Serves]:
     """Return what serves a world, or one of so many Mini Programs, until the test ends."""

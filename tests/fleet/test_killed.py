@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 from sqlalchemy import update
@@ -12,7 +12,7 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, ledger
 from tests.fleet.driving import PLATFORM, STAGES, Drive, Drives
 from tests.fleet.fleets import fleet_world
-from tests.fleet.test_supersede import Campaign
+from tests.fleet.test_supersede import Campaigns
 from tests.fleet.test_supersede import campaign as campaign  # noqa: PLC0414  a fixture
 
 WRITES = {
@@ -121,7 +121,7 @@ def test_a_killed_shard_behind_the_canary_goes_on(drive: Drives, stage: str, pat
     ("stage", "path"),
     [("commit_code", "/wxa/undocodeaudit"), ("commit_code", "/wxa/commit"), ("submit_audit", "/wxa/submit_audit")],
 )
-def test_a_hotfix_that_is_killed_takes_over_each_once(campaign: Callable[..., Campaign], stage: str, path: str) -> None:
+def test_a_hotfix_that_is_killed_takes_over_each_once(campaign: Campaigns, stage: str, path: str) -> None:
     here = campaign(8, pace={"concurrency": 2})
     here.wechat.world.latency = {"*": 0.02}
     here.hotfix.plan()

@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 
-from airflow_wxa.fleet import shard
 from airflow_wxa.sandbox import Looseness, seeded_fleet
 from airflow_wxa.sandbox.loose import Lag
 from airflow_wxa.sandbox.worlds import Kind
@@ -29,9 +28,8 @@ OWN = tuple(kind for kind in get_args(Lag) if not kind.startswith("platform"))
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pause and try as often as otherwise, but not as long."""
+    """Pause as often as otherwise, but not as long."""
     monkeypatch.setattr(lag, "_PAUSES", (0.0,) * (PATIENCE - 1))
-    monkeypatch.setattr(shard, "RETRY_SECONDS", (0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -68,9 +66,7 @@ def test_a_rejected_one_says_what_the_reviewer_said(drive: Drives) -> None:
     [*(Looseness(lag={kind: PATIENCE + 3}) for kind in OWN), Looseness(unseen_after_submit=2 * PATIENCE)],
     ids=[*OWN, "sheet"],
 )
-def test_what_lags_behind_one_task_is_no_news_to_the_next_and_a_sheet_that_nobody_knows_yet_is_in_audit(
-    drive: Drives, loose: Looseness
-) -> None:
+def test_what_lags_is_no_news_to_the_next_task_and_a_sheet_unknown_in_audit(drive: Drives, loose: Looseness) -> None:
     here = drive(seeded_fleet(3, loose=loose).world)
     assert here.carried() == {"released": 3}
     assert {app.what for app in here.apps().values()} == {""}

@@ -6,8 +6,8 @@ import sqlite3
 import threading
 import time
 from itertools import pairwise
+from unittest.mock import patch
 
-import pytest
 import yaml
 from sqlalchemy import event
 
@@ -15,14 +15,14 @@ from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaQuotaError
-from airflow_wxa.fleet import pace, shard
+from airflow_wxa.fleet import pace
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import HeldError, Pace
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.steps import Step
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
-from tests.fleet.driving import Drive, Drives
+from tests.fleet.driving import PLATFORM, Drive, Drives
 from tests.fleet.fleets import appid
 from tests.fleet.test_manifest import FIRST, SECOND, Files
 
@@ -50,10 +50,7 @@ def test_all_but_one_are_released_at_once_and_the_tired_one_says_when_it_is_free
     assert commits_asked(here, 7) == asked
 
 
-def test_85020_twice_although_the_sheet_reads_approved_is_released_at_the_third_look(
-    drive: Drives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
+def test_85020_twice_although_the_sheet_reads_approved_is_released_at_the_third_look(drive: Drives) -> None:
     here = drive(2)
     here.wechat.add_fault(Fault(path="/wxa/release", kind="errcode_before", errcode=85020, appid=appid(1), times=2))
     assert here.carried() == {"released": 2}
@@ -122,10 +119,8 @@ LOOK_SECONDS = 0.1
 WRITES = ("/wxa/setwebviewdomain", "/wxa/commit", "/wxa/submit_audit", "/wxa/release")
 
 
-def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(
-    drive: Drives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pace, "_LOOK_SECONDS", LOOK_SECONDS)
+@patch.object(pace, "_LOOK_SECONDS", LOOK_SECONDS)
+def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(drive: Drives) -> None:
     here = drive(16, waves={"canary": {"apps": 2}, "early": {"apps": 12}}, pace={"concurrency": 2})
     world, journal = here.wechat.world, here.wechat.journal
     here.submitted()
@@ -153,9 +148,7 @@ def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(
     assert (journal.count("/wxa/release"), journal.count("/wxa/submit_audit")) == (16, 16)
 
 
-def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(
-    store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(store_url: str) -> None:
     release = {"template_id": "47", "user_version": "8e12", "domain_action": "get"}
     own = {"ext_json": {"ext": {"shop": "7e2", "till": 7, "rate": 0.00001, "sign": "no"}}}
     drive = Drive(store_url, "http://127.0.0.1:1", {})
@@ -163,8 +156,8 @@ def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(
     text = rerun_manifest(drive.run, drive.fleets.apps(drive.key))
     again = read_manifest(text, Files())
     assert (again.common["release"], again.apps[0].given) == (release, own)
-    monkeypatch.setattr("airflow_wxa.fleet.summary._ENTRIES_AT_ONCE", 1)
-    assert rerun_manifest(drive.run, drive.fleets.apps(drive.key)) == text
+    with patch("airflow_wxa.fleet.summary._ENTRIES_AT_ONCE", 1):
+        assert rerun_manifest(drive.run, drive.fleets.apps(drive.key)) == text
 
 
 def test_a_stop_is_seen_by_a_shard_of_more_mini_programs_than_a_question_to_the_store_takes(store_url: str) -> None:
@@ -173,7 +166,7 @@ def test_a_stop_is_seen_by_a_shard_of_more_mini_programs_than_a_question_to_the_
         fleets._database.engine, "connect", lambda db, _: db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
     )
     fleets._database.engine.dispose()
-    fleets.load(key, "wx00000000000000c1", {"release": {}}, "digest", [NewApp("wx0000000000000001", "rest", 0, {})])
+    fleets.load(key, PLATFORM, {"release": {}}, "digest", [NewApp(FIRST, "rest", 0, {})])
     of_shard = pace.Pace({}, fleets, fleets.run(key))
     of_shard.appids = {f"wx{number:016x}" for number in range(40_000)}
     fleets.stop(key, "lin")

@@ -90,10 +90,12 @@ class Months(Fleet):
         return now.timestamp() + 0.05
 
 
-@pytest.fixture
-def months(airflow_database: None, connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], Months]:
-    """Return what starts a fleet of so many, with so many submissions a month."""
+#: Takes the number of Mini Programs, and that of submissions a month.
+Starts = Callable[[int, int], Months]
 
+
+@pytest.fixture
+def months(airflow_database: None, connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Starts:
     def start(count: int, a_month: int) -> Months:
         made = Months(connected(fleet_world(count, audit_limit=a_month, audit_rest=a_month)), a_month)
         monkeypatch.setattr(fleet_operator, "looks_again", made.turn)
@@ -104,9 +106,7 @@ def months(airflow_database: None, connected: Serves, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("reserve", [0, 3])
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.load)])
-def test_all_are_released_in_order_over_five_months_and_one_that_is_rejected_holds_nobody_up(
-    months: Callable[[int, int], Months], count: int, reserve: int
-) -> None:
+def test_all_are_released_in_order_over_five_months_and_a_rejection(months: Starts, count: int, reserve: int) -> None:
     usable = count // 5
     here = months(count, usable + reserve)
     here.world.mini_programs[0].audit.result = "rejected"
@@ -121,9 +121,7 @@ def test_all_are_released_in_order_over_five_months_and_one_that_is_rejected_hol
     assert submitted.count(85085) <= (0 if reserve else 5)
 
 
-def test_a_run_that_is_stopped_wakes_and_carries_nothing_over(
-    months: Callable[[int, int], Months], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_is_stopped_wakes_and_carries_nothing_over(months: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
     here, began = months(6, 2), time.monotonic()
 
     def stopped(now: dt.datetime) -> float:
@@ -154,27 +152,24 @@ def test_weekly_releases_of_a_quarter_serve_each_once_before_any_twice(
     serving: Serves, store_url: str, count: int, a_month: int
 ) -> None:
     wechat = serving(fleet_world(count, audit_limit=a_month, audit_rest=a_month))
-    platform = wechat.world.platforms[0]
+    (platform,) = wechat.world.platforms
     for week in range(13):
         if week in (5, 9):  # a month turns
             platform.audit_rest = a_month
-        drive = Drive.on(wechat, store_url, f"w{week}")
+        run = Drive.on(wechat, store_url, f"w{week}")
         release = {"user_version": f"1.4.{week}", **NO_DOMAINS}
         sources = Files(fleet=manifest(0, apps={"authorised": True}, release=release))
-        sources.authorised = lambda tokens=drive.tokens: list(tokens)
-        sources.released_at = partial(drive.ledger().released_at, PLATFORM)
-        drive.load("", sources=sources)
-        drive.submitted(usable=max(1, platform.audits_left))
-        drive.released("rest")
-        drive.fleets.end(drive.key)
-    served = drive.accepted("release")
+        sources.authorised = lambda: [each.appid for each in wechat.world.mini_programs]
+        sources.released_at = partial(run.ledger().released_at, PLATFORM)
+        run.load("", sources=sources)
+        run.submitted(usable=max(1, platform.audits_left))
+        run.released("rest")
+        run.fleets.end(run.key)
+    served = accepted(wechat, "release")
     assert len(served) == len(set(served)) == 3 * a_month
 
 
-def test_an_answer_that_is_lost_behind_the_turn_spends_nothing_twice(
-    months: Callable[[int, int], Months], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
+def test_an_answer_lost_behind_the_turn_spends_nothing_twice(months: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
     here, kinds = months(10, 2), iter(LOST)
 
     def turn(now: dt.datetime) -> float:

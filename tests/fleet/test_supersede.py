@@ -52,18 +52,17 @@ class Campaign:
         return [len(self.older.accepted(each)) for each in endpoints]
 
 
+#: Takes the number of Mini Programs, and changes of the hotfix's manifest.
+Campaigns = Callable[..., Campaign]
+
+
 @pytest.fixture
-def campaign(serving: Serves, store_url: str) -> Callable[..., Campaign]:
+def campaign(serving: Serves, store_url: str) -> Campaigns:
     return lambda count, **changes: Campaign(serving(fleet_world(count, audit_polls=NEVER)), store_url, **changes)
 
 
-@pytest.mark.parametrize(
-    ("count", "foreign", "tired"),
-    [(10, 2, 1), pytest.param(150, 7, 3, marks=pytest.mark.load)],
-)
-def test_own_sheets_are_superseded_and_the_others_are_named(
-    campaign: Callable[..., Campaign], count: int, foreign: int, tired: int
-) -> None:
+@pytest.mark.parametrize(("count", "foreign", "tired"), [(10, 2, 1), pytest.param(150, 7, 3, marks=pytest.mark.load)])
+def test_own_sheets_are_superseded_and_others_named(campaign: Campaigns, count: int, foreign: int, tired: int) -> None:
     here = campaign(count)
     here.forget_submissions(range(6, 6 + foreign))
     here.use_withdrawals_up(range(2, 2 + tired))
@@ -78,23 +77,29 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
     assert (used_up.errcode, "withdrawals" in used_up.what) == (87013, True)
 
 
-def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
-    campaign: Callable[..., Campaign],
+@pytest.mark.parametrize(("release", "withdrawn"), [({"user_version": "1.4.1"}, 3), ({}, 0)])
+def test_an_older_run_writes_no_more_and_a_rerun_of_its_version_takes_its_sheets_over(
+    campaign: Campaigns, release: dict[str, str], withdrawn: int
 ) -> None:
-    here = campaign(3, release={})
+    here = campaign(3, release=release)
     here.hotfix.submitted()
-    assert here.older.outcomes == {"superseded": 3}
+    late = here.older.apps()[appid(0)]
+    here.older.fleets.change(here.older.key, {0: {"outcome": "blocked", "what": "it was withdrawn"}})
+    assert here.older.apps()[appid(0)] == late, "what was taken over stays so"
+    for stage in ("commit_code", "submit_audit"):
+        here.older.stage(stage)
     here.older.released()
+    assert here.older.outcomes == {"superseded": 3}
+    sent = [3 + withdrawn, 3 + withdrawn, withdrawn]
+    assert here.sent("commit", "submit_audit", "undocodeaudit", "release") == [*sent, 0]
     for each in here.wechat.world.mini_programs:
         each.sheets[-1].polls = NEVER
     here.hotfix.released()
     assert (here.older.outcomes, here.hotfix.outcomes) == ({"superseded": 3}, {"released": 3})
-    assert here.sent("undocodeaudit", "submit_audit", "release") == [0, 3, 3]
+    assert here.sent("commit", "submit_audit", "undocodeaudit", "release") == [*sent, 3]
 
 
-def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hotfix(
-    campaign: Callable[..., Campaign],
-) -> None:
+def test_of_those_without_quota_in_both_runs_the_next_month_serves_the_hotfix(campaign: Campaigns) -> None:
     here = campaign(4, carry_over=True)
     platform = here.wechat.world.platforms[0]
     here.older.fleets.change(here.older.key, {at: {"outcome": "no_quota", "audit_grant": "waiting"} for at in (2, 3)})
@@ -111,25 +116,7 @@ def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hot
     assert platform.audits_left == 0
 
 
-def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[..., Campaign]) -> None:
-    here = campaign(3)
-    here.hotfix.submitted()
-    paths = ("commit", "submit_audit", "release", "undocodeaudit")
-    before, late = here.sent(*paths), here.older.apps()[appid(0)]
-    here.older.fleets.change(here.older.key, {0: {"outcome": "blocked", "what": "it was withdrawn"}})
-    assert here.older.apps()[appid(0)] == late, "what was taken over stays so"
-    for stage in ("commit_code", "submit_audit"):
-        here.older.stage(stage)
-    here.older.released()
-    assert here.sent(*paths) == before
-    assert here.older.outcomes == {"superseded": 3}
-    here.hotfix.released()
-    assert here.hotfix.outcomes == {"released": 3}
-
-
-def test_a_shard_of_the_older_run_that_is_at_work_stops_before_its_next_write(
-    campaign: Callable[..., Campaign],
-) -> None:
+def test_a_shard_of_the_older_run_that_is_at_work_stops_before_its_next_write(campaign: Campaigns) -> None:
     here = campaign(3)
     here.hotfix.fleets.take_over(here.hotfix.key, appid(1))
     for appids in (None, {appid(1), appid(2)}):  # any, and those of the shard
@@ -146,9 +133,7 @@ def _writing(whose: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
-def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal(
-    campaign: Callable[..., Campaign], kind: Any
-) -> None:
+def test_a_lost_answer_costs_no_second_sheet_and_no_second_withdrawal(campaign: Campaigns, kind: Any) -> None:
     here = campaign(4)
     for number, path in enumerate(("/wxa/undocodeaudit", "/wxa/commit", "/wxa/submit_audit")):
         here.wechat.add_fault(Fault(path=path, kind=kind, appid=appid(number), times=2))
@@ -160,9 +145,7 @@ def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal
     assert [each.times for each in here.wechat.faults] in ([], [1] * 3), "each was met"
 
 
-def test_without_supersede_each_sheet_in_review_is_foreign_and_a_run_that_was_loaded_later_is_not_taken_over(
-    campaign: Callable[..., Campaign],
-) -> None:
+def test_without_supersede_a_sheet_in_review_is_foreign_and_no_later_run_is_taken_over(campaign: Campaigns) -> None:
     here = campaign(2, supersede=None)
     assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
     assert set(here.hotfix.fleets.under_way(here.hotfix.key, fleet_app.c.position == 1)) == {1}
