@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, patch
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,17 +58,15 @@ def test_a_release_waits_for_the_calendar(calendar: dict[str, Any], now: str, op
 
 
 def test_no_moment_of_a_year_is_released_in_a_freeze_or_outside_the_window() -> None:
-    calendar = {
-        "window": NIGHT | {"days": ["thu", "fri"]},
-        "freeze": [FESTIVAL, {"from": "2027-05-01", "to": "2027-05-05"}],
-    }
+    freezes = [FESTIVAL, {"from": "2027-05-01", "to": "2027-05-05"}]
+    calendar = {"window": NIGHT | {"days": ["thu", "fri"]}, "freeze": freezes}
     moments = random.Random(5)  # noqa: S311  (the same each time)
     for _ in range(500):
         now = at("2026-12-01T00:00") + moments.uniform(0, 365 * 24 * HOUR)
         opens = opens_at(calendar, now)
         assert opens >= now
         assert opens_at(calendar, opens) == opens
-        for freeze in calendar["freeze"]:
+        for freeze in freezes:
             assert not at(f"{freeze['from']}T00:00") <= opens <= at(f"{freeze['to']}T23:59")
 
 
@@ -93,11 +92,8 @@ def test_a_deadline_grows_by_the_days_without_reviews(since: str, hours: float, 
 def test_holidays_come_from_the_library_or_from_a_file() -> None:
     pytest.importorskip("holidays")
     apps = f"apps: [{FIRST}]\n"
-    found = read(
-        f"{RELEASE}{apps}freeze: [{{holidays: CN}}, {{csv: shop.csv}}]",
-        **{"shop.csv": "from,to,reason\n2027-11-11,2027-11-12,11.11\n"},
-    )
-    days = found.common["freeze"]
+    shop = {"shop.csv": "from,to,reason\n2027-11-11,2027-11-12,11.11\n"}
+    days = read(f"{RELEASE}{apps}freeze: [{{holidays: CN}}, {{csv: shop.csv}}]", **shop).common["freeze"]
     assert {"from": "2027-11-11", "to": "2027-11-12", "reason": "11.11"} in days
     assert [each for each in days if each["from"] == "2027-10-01"]
     (text,) = problems(f"{RELEASE}{apps}freeze: [{{holidays: Mars}}]")
@@ -120,36 +116,38 @@ def test_holidays_come_from_the_library_or_from_a_file() -> None:
     ],
 )
 def test_a_calendar_that_cannot_be_right_is_refused_with_its_line(line: str, said: str) -> None:
-    assert [
-        said in each and each.startswith("manifest:3:") for each in problems(f"{RELEASE}apps: [{FIRST}]\n{line}")
-    ] == [True]
+    (problem,) = problems(f"{RELEASE}apps: [{FIRST}]\n{line}")
+    assert problem.startswith("manifest:3:")
+    assert said in problem
+
+
+#: One time, that a test sets, for the shards alone.
+Clock = list[float]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A time that a test sets, for the shards alone."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     now = [at("2027-02-05T12:00")]
     monkeypatch.setattr(shard, "time", SimpleNamespace(time=lambda: now[0]))
     return now
 
 
-def test_a_shard_releases_nothing_in_a_freeze_waits_for_its_end_and_times_each_review_once(
-    drive: Drives, clock: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, timed = drive(3, freeze=[FESTIVAL]), list[str]()
-    monkeypatch.setattr(shard, "timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
+@patch.object(shard, "timing")
+def test_a_shard_waits_out_a_freeze_and_times_each_review_once(timing: Mock, drive: Drives, clock: Clock) -> None:
+    here = drive(3, freeze=[FESTIVAL])
+    here.wechat.world.mini_programs[1].audit.result = "rejected"
     here.submitted()
     (wake,) = here.stage("release_rest")
     assert wake is not None
     assert (wake.at, here.accepted("release")) == (at("2027-02-14T00:00"), [])
     clock[0] = wake.at
     here.released("rest")
-    assert (here.outcomes, timed) == ({"released": 3}, ["wxa.audit_wait approved"] * 3)
+    assert here.outcomes == {"released": 2, "rejected": 1}
+    timed = sorted((call.args[0], call.kwargs["outcome"]) for call in timing.call_args_list)
+    assert timed == [("wxa.audit_wait", outcome) for outcome in ("approved", "approved", "rejected")]
 
 
-def test_an_approved_version_whose_days_are_over_is_named_and_its_run_still_shown(
-    drive: Drives, clock: list[float]
-) -> None:
+def test_an_approved_version_whose_days_are_over_is_named_and_its_run_shown(drive: Drives, clock: Clock) -> None:
     here = drive(2)
     here.submitted()
     dated = {**here.run.manifest, "window": {"dates": [FESTIVAL]}}
@@ -162,7 +160,7 @@ def test_an_approved_version_whose_days_are_over_is_named_and_its_run_still_show
     assert all("leave no hour" in app.what and "other days" in app.next_step for app in here.apps().values())
 
 
-def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(drive: Drives, clock: list[float]) -> None:
+def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(drive: Drives, clock: Clock) -> None:
     clock[0] = at("2027-02-03T12:00")
     here = drive(fleet_world(2, audit_polls=NEVER), reviews_stop=STOP, audit_timeout_hours=24)
     here.submitted()
@@ -173,9 +171,7 @@ def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(drive: D
 
 
 @pytest.mark.parametrize(("most", "left", "sped_up"), [(2, 5, 2), (5, 1, 1)])
-def test_the_first_of_a_wave_are_expedited_within_what_is_left(
-    drive: Drives, most: int, left: int, sped_up: int
-) -> None:
+def test_the_first_of_a_wave_are_expedited_within_the_rest(drive: Drives, most: int, left: int, sped_up: int) -> None:
     world = fleet_world(6, audit_polls=3, speedup_limit=5, speedup_rest=left)
     here = drive(world, waves={"canary": {"apps": 3}}, expedite={"wave": "canary", "most": most})
     here.submitted()

@@ -1,6 +1,7 @@
 """A fleet by its DAG: what its tasks refuse, register, ask, tell and block."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
@@ -25,16 +26,18 @@ from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app
 from tests.english import english_in
 from tests.fleet.fleets import NO_DOMAINS, Serves, accepted, appid, fleet_world, manifest
-from tests.fleet.walking import Fleet, Walks
+from tests.fleet.walking import Walks
 
+#: Takes a manifest.
+Loads = Callable[..., World]
+#: A DAG that tells of each of its tasks, and the last line of each that it has told.
+Told = tuple[DAG, list[str]]
 BUTTONS = ("Undo", "Clear", "Mark success", "Mark failed")
-
-
 KEY = RunKey("wxa_fleet_release", "alone")
 
 
 @pytest.fixture
-def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Loads:
     """Return what loads a manifest for three Mini Programs, whose other tasks are called by themselves."""
 
     def start(text: str, conf: Mapping[str, Any] = {}, *, platform_token: bool = True, **world: Any) -> World:
@@ -57,7 +60,7 @@ def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[..., W
     return start
 
 
-def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[..., World]) -> None:
+def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Loads) -> None:
     with pytest.raises(AirflowFailException) as refused:
         alone(manifest(3), {"approver": ["lin"], "audit_quota_reserve": 20, "openlineage": {}})
     assert "approver: is no param of this DAG, approvers is" in str(refused.value)
@@ -65,16 +68,14 @@ def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[.
     assert "openlineage" not in str(refused.value)
 
 
-def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Callable[..., World]) -> None:
+def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Loads) -> None:
     alone(manifest(3))
     open_fleets().end_rest(KEY, fleet_app.c.position >= 0, "not_reached", "a lost task came first", "")
     assert fleet_tasks.plan_release.function() == []
     assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(KEY)} == {(None, "waiting")}
 
 
-def test_an_approval_shows_the_domains_that_are_asked_for(
-    alone: Callable[..., World], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_approval_shows_the_domains_that_are_asked_for(alone: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     servers = {"requestdomain": ["https://api.example.com"]}
     own = {"appid": appid(0), "domain_action": "all", "webviewdomain": []}
     alone(manifest(3, apps=[own, appid(1)], release={"server_domains": servers}))
@@ -91,7 +92,7 @@ def test_an_approval_shows_the_domains_that_are_asked_for(
 REGISTER = {"on_platform_list_empty": "register"}
 
 
-def test_a_run_that_is_stopped_registers_nothing(alone: Callable[..., World]) -> None:
+def test_a_run_that_is_stopped_registers_nothing(alone: Loads) -> None:
     world = alone(manifest(3, platform=REGISTER), testing=[], published=[])
     open_fleets().stop(KEY, "lin")
     for each in (fleet_tasks.check_platform_list, fleet_tasks.register_platform_domains):
@@ -100,14 +101,14 @@ def test_a_run_that_is_stopped_registers_nothing(alone: Callable[..., World]) ->
     assert world.platforms[0].published == []
 
 
-def test_only_hosts_that_somebody_adds_are_registered(alone: Callable[..., World]) -> None:
+def test_only_hosts_that_somebody_adds_are_registered(alone: Loads) -> None:
     own = {"appid": appid(0), "domain_action": "delete", "webviewdomain": ["https://old.example.com"]}
     world = alone(manifest(3, apps=[own, appid(1)], platform=REGISTER), testing=[], published=[])
     fleet_tasks.register_platform_domains.function()
     assert world.platforms[0].published == ["m.example.com"]
 
 
-def test_a_registration_needs_a_platform_token_before_anybody_is_asked(alone: Callable[..., World]) -> None:
+def test_a_registration_needs_a_platform_token_before_anybody_is_asked(alone: Loads) -> None:
     with pytest.raises(AirflowFailException, match="component_access_token"):
         alone(manifest(3, platform=REGISTER), platform_token=False)
 
@@ -128,7 +129,7 @@ ADDS: Final = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["htt
     ],
 )  # fmt: skip
 def test_the_first_one_decides_for_nobody_else_and_one_that_wants_domains_for_all(
-    alone: Callable[..., World], changes: dict[str, Any], hosts: list[str], road: str
+    alone: Loads, changes: dict[str, Any], hosts: list[str], road: str
 ) -> None:
     world = alone(manifest(3, **changes), platform_token="platform" in changes, testing=hosts, published=hosts)
     world.get_refuses = False
@@ -155,14 +156,13 @@ def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: N
 
 
 @pytest.fixture
-def told() -> tuple[DAG, list[str]]:
-    """Return a DAG that tells of each of its tasks, and the last line of each that it has told."""
+def told() -> Told:
     said: list[str] = []
     tell = WxaNotifier(lambda context: said.append(f"{context['wxa_event']} {context['wxa_text'].splitlines()[-1]}"))
     return fleet_release_dag("told", default_args={"on_success_callback": tell, "on_failure_callback": tell}), said
 
 
-def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: tuple[DAG, list[str]]) -> None:
+def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: Told) -> None:
     here, (dag, said) = fleet(9), told
     run = here.ends({"released": 9}, dag=dag, waves={"canary": {"apps": 2}, "early": {"apps": 3}})
     assert run.states["configure_domains"].count("success") == 5
@@ -175,7 +175,7 @@ def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: tuple[DAG
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])
 def test_a_bad_canary_of_5_spends_5_submissions_of_all_and_the_stop_is_told(
-    fleet: Walks, told: tuple[DAG, list[str]], count: int
+    fleet: Walks, told: Told, count: int
 ) -> None:
     here, (dag, said) = fleet(count), told
     for canary in here.world.mini_programs[1:5]:
@@ -202,10 +202,8 @@ def test_an_empty_platform_list_stops_or_is_filled(fleet: Walks) -> None:
 
 def test_direct_mode_needs_no_platform_list_and_adds_nothing_to_one(fleet: Walks) -> None:
     here = fleet(3, testing=[], published=[])
-    own: list[Any] = [
-        {"appid": appid(number), "domain_mode": "direct", "webviewdomain": [f"https://m{number}.example.net"]}
-        for number in range(3)
-    ]
+    direct = {"domain_mode": "direct"}
+    own = [{"appid": appid(at), "webviewdomain": [f"https://m{at}.example.net"], **direct} for at in range(3)]
     run = here.release(apps=own)
     assert (run.state, run.states["register_platform_domains"]) == ("success", "skipped"), (run.errors, run.states)
     lists = [call.body["action"] for call in here.sandbox.journal if "jump_domain" in call.path]
@@ -262,17 +260,6 @@ def test_a_plan_is_carried_out_if_somebody_approves_it_only(fleet: Walks) -> Non
     assert run.xcoms["approve_plan"]["outcome"] == "approved"
 
 
-def test_a_shard_waits_for_its_reviews_in_one_trigger_and_each_is_timed_once(
-    fleet: Walks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, timed = fleet(3, audit_polls=4), list[str]()
-    here.world.mini_programs[1].audit.result = "rejected"
-    monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
-    here.ends({"released": 2, "rejected": 1}, shard_size=3)
-    assert here.sandbox.journal.count("/wxa/get_auditstatus") > 6
-    assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]
-
-
 def test_a_teams_task_in_a_group_may_be_named_as_one_of_ours() -> None:
     def checks() -> None:
         @sdk.task_group
@@ -290,11 +277,7 @@ def test_a_teams_task_in_a_group_may_be_named_as_one_of_ours() -> None:
 LOOKS = ("/wxa/icp/get_icp_entrance_info", "/wxa/get_category", "/wxa/getillegalrecords")
 
 
-def looked_at(fleet: Fleet) -> list[str]:
-    return sorted(str(each.appid) for each in fleet.sandbox.journal if each.path == LOOKS[0])
-
-
-def test_whose_owner_has_something_to_do_is_blocked_before_anything_is_spent(fleet: Walks) -> None:
+def test_whose_owner_has_something_to_do_is_blocked_unspent_and_looked_at_again_the_same_day(fleet: Walks) -> None:
     here = fleet(6)
     programs = here.world.mini_programs
     programs[1].filing_status = 1024
@@ -311,15 +294,10 @@ def test_whose_owner_has_something_to_do_is_blocked_before_anything_is_spent(fle
     spent = {each.appid for each in here.sandbox.journal if each.path in ("/wxa/commit", "/wxa/submit_audit")}
     assert spent == {appid(number) for number in (0, 4, 5)}
 
-
-def test_an_account_is_looked_at_once_a_day_and_again_where_something_was_to_do(fleet: Walks) -> None:
-    here = fleet(3)
-    here.world.mini_programs[1].filing_status = 1024
-    here.release()
-    assert looked_at(here) == [appid(0), appid(1), appid(2)]
-    here.world.mini_programs[1].filing_status = 6
-    here.ends({"released": 3}, release={"user_version": "1.5.0", **NO_DOMAINS})
-    assert looked_at(here) == [appid(0), appid(1), appid(1), appid(2)]
+    programs[1].filing_status = 6
+    here.ends({"released": 4, "blocked": 2}, release={"user_version": "1.5.0", **NO_DOMAINS})
+    looked_at = Counter(str(each.appid) for each in here.sandbox.journal if each.path == LOOKS[0])
+    assert looked_at == {appid(number): 2 if number in (1, 2, 3) else 1 for number in range(6)}
 
 
 @pytest.mark.parametrize("errcodes", [(48001, 45009, -1), (45011,)])
@@ -330,9 +308,8 @@ def test_a_look_that_is_refused_stops_nothing(
     monkeypatch.setattr(pace, "_held_until", lambda code, now: now + 0.5 if code == 45011 else held_until(code, now))
     for number, errcode in enumerate(errcodes):
         for path in LOOKS if errcode != 48001 else LOOKS[::2]:  # without get_category nothing can be submitted
-            here.sandbox.add_fault(
-                Fault(path=path, kind="errcode_before", errcode=errcode, appid=appid(number), times=None)
-            )
+            refusal = {"kind": "errcode_before", "errcode": errcode, "times": None}
+            here.sandbox.add_fault(Fault(path=path, appid=appid(number), **refusal))
     here.ends({"released": 4}, shard_size=4)
     asked = [(each.appid, each.errcode) for each in here.sandbox.journal if each.path in LOOKS]
     assert {(appid(number), errcode) for number, errcode in enumerate(errcodes)} <= set(asked)
