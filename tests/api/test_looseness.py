@@ -130,13 +130,8 @@ def test_a_release_stops_only_for_what_it_needs(
     assert all(asked.count(once) <= 1 for once in ("commit", "submit_audit", "release")), asked
 
 
-INFO = {
-    "authorizer_appid": "wx1",
-    "authorizer_access_token": "1",
-    "expires_in": 7200,
-    "authorizer_refresh_token": "2",
-    "func_info": [{"funcscope_category": {"id": 18}}],
-}
+GRANTED = {"authorizer_access_token": "1", "expires_in": 7200, "authorizer_refresh_token": "2"}
+INFO = {"authorizer_appid": "wx1", **GRANTED, "func_info": [{"funcscope_category": {"id": 18}}]}
 SECRET = Secret("secret")
 TOKENS: dict[str, tuple[Callable[[], Step[Any]], Any]] = {
     "api_component_token": (

@@ -1,6 +1,7 @@
 """Envelopes of pushes: opened when they are WeChat's, for us and of now; and what is read from them."""
 
 import base64
+import functools
 import os
 import random
 import re
@@ -227,41 +228,31 @@ def from_authorisation_url(text: str) -> object:
     return push.read_authorisation_event(text, PLATFORM, now=NOW)
 
 
+TICKET, FAST = "component_verify_ticket", "notify_third_fasteregister"
+PASSED, FAILED, DELAYED = (f"weapp_audit_{each}" for each in ("success", "fail", "delay"))
+authorised = functools.partial(push.Authorised, create_time=NOW, appid=APPID, authorization_code=Secret("code@@@1"))
+audited = functools.partial(push.AuditResult, NOW, GH)
+
 #: What is read of a push to the authorisation URL.
 TOLD = [
-    (event("component_verify_ticket", ComponentVerifyTicket="ticket@@@1"), push.Ticket(NOW, Secret("ticket@@@1"))),
-    (event("authorized", **CODE), push.Authorised("authorized", NOW, APPID, Secret("code@@@1"))),
-    (event("updateauthorized", **CODE), push.Authorised("updateauthorized", NOW, APPID, Secret("code@@@1"))),
+    (event(TICKET, ComponentVerifyTicket="ticket@@@1"), push.Ticket(NOW, Secret("ticket@@@1"))),
+    *((event(each, **CODE), authorised(each)) for each in ("authorized", "updateauthorized")),
     (event("unauthorized", AuthorizerAppid=APPID), push.Unauthorised(NOW, APPID)),
-    (
-        event("notify_third_fasteregister", appid=APPID, status=0, auth_code="code@@@1", info="<name>n</name>"),
-        push.Authorised("notify_third_fasteregister", NOW, APPID, Secret("code@@@1")),
-    ),
-    (event("notify_third_fasteregister", appid=APPID, status=89251, auth_code=""), push.Ignored()),
-    (event("notify_third_fasteregister", appid=APPID), push.Ignored()),
+    (event(FAST, appid=APPID, status=0, auth_code="code@@@1", info="<name>n</name>"), authorised(FAST)),
+    (event(FAST, appid=APPID, status=89251, auth_code=""), push.Ignored()),
+    (event(FAST, appid=APPID), push.Ignored()),
     (event("order_path_audit_result_notify"), push.Ignored()),
     (xml(InfoType="something new"), push.Ignored()),
     (xml(), push.Ignored()),
 ]
 #: Likewise to the message URL, where what a visitor writes is nothing to us.
 AUDITED = [
-    (audit("weapp_audit_success", SuccTime=NOW), push.AuditResult(NOW, GH, "weapp_audit_success")),
-    (
-        audit("weapp_audit_fail", Reason="<![CDATA[1: name<br>2: <b>page</b><br/>]]>", ScreenShot="mediaA|mediaB|"),
-        push.AuditResult(NOW, GH, "weapp_audit_fail", "1: name\n2: <b>page</b>", ("mediaA", "mediaB")),
-    ),
-    (
-        audit("weapp_audit_delay", Reason="needs more time", DelayTime=NOW),
-        push.AuditResult(NOW, GH, "weapp_audit_delay", "needs more time"),
-    ),
-    (
-        audit("weapp_audit_fail", ScreenShot="mediaA").replace("</ScreenShot>", "</SceenShot>"),
-        push.AuditResult(NOW, GH, "weapp_audit_fail", "", ("mediaA",)),
-    ),
-    (
-        audit("weapp_audit_fail", Reason="<![CDATA[no\x08 login]]>"),  # XML cannot hold it
-        push.AuditResult(NOW, GH, "weapp_audit_fail", "no login"),
-    ),
+    (audit(PASSED, SuccTime=NOW), audited(PASSED)),
+    (audit(FAILED, Reason="<![CDATA[1: a<br>2: <b>b</b><br/>]]>"), audited(FAILED, "1: a\n2: <b>b</b>")),
+    (audit(FAILED, ScreenShot="mediaA|mediaB|"), audited(FAILED, "", ("mediaA", "mediaB"))),
+    (audit(DELAYED, Reason="needs more time", DelayTime=NOW), audited(DELAYED, "needs more time")),
+    (audit(FAILED, ScreenShot="mediaA").replace("</ScreenShot>", "</SceenShot>"), audited(FAILED, "", ("mediaA",))),
+    (audit(FAILED, Reason="<![CDATA[no\x08 login]]>"), audited(FAILED, "no login")),  # XML cannot hold it
     (audit("user_enter_tempsession"), push.Ignored()),
     (event("component_verify_ticket", ComponentVerifyTicket="forged"), push.Ignored()),
     *[

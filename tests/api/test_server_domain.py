@@ -45,11 +45,8 @@ def test_every_problem_is_named_at_once() -> None:
 
 def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_empty() -> None:
     answer = {"requestdomain": ["https://A.example.com/"], "udpdomain": "udp://u.example.com", "tcpdomain": []}
-    assert lists_in(answer) == {
-        "requestdomain": {"https://a.example.com"},
-        "udpdomain": {"udp://u.example.com"},
-        "tcpdomain": frozenset(),
-    }
+    read = {"requestdomain": {"https://a.example.com"}, "udpdomain": {"udp://u.example.com"}, "tcpdomain": frozenset()}
+    assert lists_in(answer) == read
     assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
 
 

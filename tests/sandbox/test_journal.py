@@ -19,15 +19,9 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     wechat.get("/wxa/get_qrcode")
     first, second, third = (entry.to_json() for entry in wechat.sandbox.journal)
     body = {"action": "add", "webviewdomain": ["https://example.com"]}
+    asked = {"method": "POST", "path": "/wxa/setwebviewdomain", "appid": APPID, "body": body}
     answered = {"errcode": 0, "time": 1640763902.5, "fault": None, "unknown_fields": []}
-    assert first == {
-        "seq": 1,
-        "method": "POST",
-        "path": "/wxa/setwebviewdomain",
-        "appid": APPID,
-        "body": body,
-        **answered,
-    }
+    assert first == {"seq": 1, **asked, **answered}
     assert (second["seq"], second["appid"], second["body"], second["errcode"]) == (2, COMPONENT_APPID, None, 0)
     assert (third["method"], third["errcode"]) == ("GET", -1)
     wechat.commit()
@@ -71,14 +65,10 @@ def test_a_body_that_is_no_json_or_too_deep_is_written_down_as_text_in_short(wec
 def issued(wechat: Wechat) -> list[str]:
     code = wechat.world.authorise(APPID)
     info = wechat.component("api_query_auth", authorization_code=code)["authorization_info"]
-    return [
-        code,
-        wechat.world.new_ticket(COMPONENT_APPID),
-        info["authorizer_access_token"],
-        info["authorizer_refresh_token"],
-        wechat.platform_token()["component_access_token"],
-        wechat.component("api_create_preauthcode")["pre_auth_code"],
-    ]
+    merchants = [info["authorizer_access_token"], info["authorizer_refresh_token"]]
+    platform, preauth = wechat.platform_token(), wechat.component("api_create_preauthcode")
+    platforms = [platform["component_access_token"], preauth["pre_auth_code"]]
+    return [code, wechat.world.new_ticket(COMPONENT_APPID), *merchants, *platforms]
 
 
 def test_no_secret_is_written_down_or_shown_wherever_it_was_sent_even_after_it_died(wechat: Wechat) -> None:

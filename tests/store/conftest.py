@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import Credential, Ledger, Store
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
@@ -15,6 +14,10 @@ def row(store: Store, appid: str = APPID, platform: str = PLATFORM) -> Credentia
     seen = store.merchant(platform, appid)
     assert seen is not None
     return seen
+
+
+def text(secret: Secret | None) -> str | None:
+    return secret.reveal() if secret is not None else None
 
 
 @pytest.fixture

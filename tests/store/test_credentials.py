@@ -9,15 +9,11 @@ from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import Store
 from airflow_wxa.store.tables import credential, database_now
-from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD, row
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD, row, text
 
 
 def grant(token: str = "access", seconds: float = 7200, refresh: str | None = None) -> Grant:  # noqa: S107  made up
     return Grant(Secret(token), seconds, Secret(refresh) if refresh is not None else None)
-
-
-def text(secret: Secret | None) -> str | None:
-    return secret.reveal() if secret is not None else None
 
 
 @pytest.fixture(autouse=True)

@@ -67,18 +67,12 @@ def test_nothing_is_lost_by_the_migration_and_what_waited_goes_on(first_store: s
     assert migrate(first_store) == (_head(), _head())
     store, ledger = Store(first_store, [KEY]), Ledger(first_store)
     rows = store.merchants(PLATFORM)
-    assert {appid: row.renewal for appid, row in rows.items()} == {
-        IN_AUDIT: Secret("refresh one, rotated"),
-        LOST: Secret("refresh two"),
-    }
+    renewals = {IN_AUDIT: Secret("refresh one, rotated"), LOST: Secret("refresh two")}
+    assert {appid: row.renewal for appid, row in rows.items()} == renewals
     assert rows[IN_AUDIT].access_token == Secret("access one")
     told = [(entry.appid, entry.endpoint, entry.result) for entry in ledger.entries()]
-    assert told == [
-        (LOST, "approve_release", "ok"),
-        (LOST, "release", "unknown"),
-        (IN_AUDIT, "submit_audit", "ok"),
-        (IN_AUDIT, "undocodeaudit", "ok"),
-    ]
+    assert told[:2] == [(LOST, "approve_release", "ok"), (LOST, "release", "unknown")]
+    assert told[2:] == [(IN_AUDIT, "submit_audit", "ok"), (IN_AUDIT, "undocodeaudit", "ok")]
     assert (ledger.outcome("wxa_release", "manual__1", IN_AUDIT) or {})["auditid"] == "1234567"
     assert store.take_lease(rows[IN_AUDIT], "me", 30)
     assert store.store_grant(rows[IN_AUDIT], Grant(Secret("access two"), 7200, Secret("refresh three")))
