@@ -42,9 +42,7 @@ def test_the_others_are_submitted_behind_the_canary_with_the_quota_that_is_left_
 
 
 @pytest.mark.parametrize(("waves", "submit"), [({"canary": {"apps": 2}}, "ahead"), ({"early": {"apps": 2}}, None)])
-def test_ahead_and_without_a_canary_all_is_submitted_first(
-    fleet: Walks, waves: dict[str, Any], submit: str | None
-) -> None:
+def test_ahead_and_without_a_canary_all_submit_first(fleet: Walks, waves: dict[str, Any], submit: str | None) -> None:
     here = fleet(6)
     run = here.ends({"released": 6}, waves=waves, submit=submit)
     assert submitted_before_the_first_release(here) == [6, 6]
@@ -113,9 +111,7 @@ def test_a_wave_soaks_from_its_last_release(fleet: Walks) -> None:
 
 
 @pytest.mark.parametrize(("slow", "wave"), [((3,), "rest"), ((2, 3), "canary")])
-def test_stragglers_are_left_at_80_percent_to_the_last_wave_and_waited_for_below(
-    fleet: Walks, slow: tuple[int, ...], wave: str
-) -> None:
+def test_stragglers_are_left_at_80_percent_and_waited_for_below(fleet: Walks, slow: tuple[int, ...], wave: str) -> None:
     here = fleet(6)
     for straggler in slow:
         here.world.mini_programs[straggler].audit = AuditPlan(polls=7)
@@ -207,16 +203,22 @@ def opened(walked: Walked, wave: str = "canary") -> bool:
     return True
 
 
-def test_a_gate_that_closed_is_opened_by_somebody_who_says_why(closed: Callable[..., Walked]) -> None:
+def test_a_gate_that_closed_is_opened_for_its_figures_by_somebody_who_says_why(closed: Callable[..., Walked]) -> None:
     walked = closed()
     walked.clear("canary_gate")
     assert walked.run.states["canary_gate", -1] == "failed", "clearing alone opens nothing"
+    assert not opened(walked, "early"), "it has not closed"
+    approvals.open_gate(open_ledger(), fleet_run_of(walked), "canary", by="wu", why="")
+    open_fleets().change(fleet_run_of(walked).key, {1: {"outcome": "blocked"}})
+    walked.clear("canary_gate")
+    assert walked.run.states["canary_gate", -1] == "failed", "the figures are others now"
     assert opened(walked)
     ended = walked.run.ended()
     assert (ended.state, ended.states["canary_gate"]) == ("success", "success"), (ended.errors, ended.states)
-    assert [app.outcome for app in open_fleets().apps(fleet_run_of(walked).key)] == ["rejected", *["released"] * 3]
+    outcomes = [app.outcome for app in open_fleets().apps(fleet_run_of(walked).key)]
+    assert outcomes == ["rejected", "blocked", "released", "released"]
     noted = [row.after for row in open_ledger().entries(appid="", most=None) if row.task.task_id == "canary_gate"]
-    assert [each["outcome"] for each in noted] == ["opened", "approved", "asked", "asked"]
+    assert [each["outcome"] for each in noted] == ["opened", "approved", "asked", "approved", "asked", "asked"]
     assert {each["why"] for each in noted[:2]} == {"both are test accounts"}
     assert "not proven" in noted[0]["by"]
     assert not opened(walked), "it is open"
@@ -240,16 +242,6 @@ def test_a_shell_proves_no_user_where_the_run_asks_for_one(
         with pytest.raises(WxaSpecError):
             open_gate(by=by, user=user)
     assert open_gate(by="wu", user="wu") == "canary_gate"
-
-
-def test_a_gate_that_has_not_closed_and_other_figures_open_nothing(closed: Callable[..., Walked]) -> None:
-    walked = closed()
-    assert not opened(walked, "early")
-    run = fleet_run_of(walked)
-    approvals.open_gate(open_ledger(), run, "canary", by="wu", why="")
-    open_fleets().change(run.key, {1: {"outcome": "blocked"}})
-    walked.clear("canary_gate")
-    assert walked.run.states["canary_gate", -1] == "failed"
 
 
 # The loop of a trigger is closed when its deadline comes, with the connection that its last look kept open.

@@ -37,17 +37,14 @@ def held(fleets: Fleets, key: RunKey = KEY) -> list[int]:
     return [app.position for app in fleets.apps(key, fleet_app.c.audit_grant == "held")]
 
 
-def test_what_was_loaded_is_read_in_order(fleets: Fleets) -> None:
+def test_what_was_loaded_is_read_in_order_and_the_same_manifest_leaves_progress_alone(fleets: Fleets) -> None:
     load(fleets, 1234)
     assert [app.position for app in fleets.apps(KEY)] == list(range(1234))
-
-
-def test_the_same_manifest_leaves_progress_alone_and_another_one_does_not(fleets: Fleets) -> None:
-    load(fleets, 3)
     fleets.change(KEY, {1: {"outcome": "released"}})
-    assert not fleets.load(KEY, PLATFORM, {}, "of 3", [NewApp("wx1", "rest", 0, {})])
+    other = [NewApp("wx1", "rest", 0, {})]
+    assert not fleets.load(KEY, PLATFORM, {}, "of 1234", other)
     assert next(iter(fleets.apps(KEY, fleet_app.c.outcome.is_not(None)))).position == 1
-    assert fleets.load(KEY, PLATFORM, {}, "other", [NewApp("wx1", "rest", 0, {})])
+    assert fleets.load(KEY, PLATFORM, {}, "other", other)
     assert [app.outcome for app in fleets.apps(KEY)] == [None]
 
 
@@ -73,7 +70,7 @@ def test_what_another_run_holds_is_not_granted_twice_and_is_free_when_it_has_end
     ("manifest", "is_stopped", "count"),
     [({}, False, 0), ({"carry_over": True}, False, 5), ({"carry_over": True}, True, 0)],
 )
-def test_what_a_run_of_long_ago_held_is_free_unless_it_goes_on_for_months(
+def test_what_a_run_of_long_ago_held_is_free_unless_it_carries_over(
     fleets: Fleets, manifest: dict[str, Any], is_stopped: bool, count: int
 ) -> None:
     load(fleets, 5)
@@ -85,14 +82,19 @@ def test_what_a_run_of_long_ago_held_is_free_unless_it_goes_on_for_months(
     assert fleets.held_elsewhere(OTHER, PLATFORM) == count
 
 
-def test_what_one_gives_back_goes_to_the_next_and_to_the_shard_that_gave_it(fleets: Fleets) -> None:
+def test_what_one_gives_back_goes_to_the_next_and_what_failed_needs_a_grant_again(fleets: Fleets) -> None:
     load(fleets, 6)
     grant(fleets, 3)
-    (taken,) = fleets.pass_on(KEY, {1: {"outcome": "blocked"}}, "rest/0")
+    (taken,) = fleets.pass_on(KEY, {1: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
     assert (taken.position, taken.carrier, taken.outcome) == (3, "rest/0", None)
-    mine = (fleet_app.c.carrier == "rest/0", fleet_app.c.outcome.is_(None))
-    assert [app.position for app in fleets.apps(KEY, *mine)] == [0, 3]
+    mine = fleet_app.c.carrier == "rest/0"
+    assert [app.position for app in fleets.apps(KEY, mine, fleet_app.c.outcome.is_(None))] == [0, 3]
     assert held(fleets) == [0, 2, 3]
+    fleets.reopen(KEY, mine, "commit_code", needs_grant=BEFORE_SUBMISSION)
+    assert next(fleets.apps(KEY, fleet_app.c.position == 1)).outcome == "no_quota"
+    assert held(fleets) == [0, 2, 3]
+    fleets.pass_on(KEY, {0: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
+    assert held(fleets) == [1, 2, 3]
 
 
 def test_shards_that_give_back_at_the_same_moment_neither_lose_nor_double_a_grant(fleets: Fleets) -> None:
@@ -108,26 +110,12 @@ def test_shards_that_give_back_at_the_same_moment_neither_lose_nor_double_a_gran
     assert len(held(fleets)) == 20
 
 
-def test_what_failed_is_taken_up_again_with_a_grant_of_its_own(fleets: Fleets) -> None:
-    load(fleets, 4)
-    grant(fleets, 2)
-    fleets.pass_on(KEY, {0: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
-    fleets.reopen(KEY, fleet_app.c.carrier == "rest/0", "commit_code", needs_grant=BEFORE_SUBMISSION)
-    assert held(fleets) == [1, 2]
-    assert next(fleets.apps(KEY)).outcome == "no_quota"
-    fleets.pass_on(KEY, {1: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
-    assert held(fleets) == [0, 2]
-
-
 def test_a_hold_is_the_latest_for_all_shards(fleets: Fleets) -> None:
-    commits = ("", "commit", True)
+    commits, of_one = ("", "commit", True), ("wx0000000000000001", "commit", True)
     fleets.hold(PLATFORM, commits, 100.0, 45011)
     fleets.hold(PLATFORM, commits, 50.0, 9402202)
-    fleets.hold(PLATFORM, ("wx0000000000000001", "commit", True), 200.0, 45009)
-    assert fleets.held(PLATFORM) == {
-        commits: (100.0, 45011),
-        ("wx0000000000000001", "commit", True): (200.0, 45009),
-    }
+    fleets.hold(PLATFORM, of_one, 200.0, 45009)
+    assert fleets.held(PLATFORM) == {commits: (100.0, 45011), of_one: (200.0, 45009)}
     assert fleets.held("wx00000000000000c2") == {}
 
 

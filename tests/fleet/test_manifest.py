@@ -2,7 +2,7 @@ import gc
 import json
 import re
 import time
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,7 +17,7 @@ from airflow_wxa.texts import in_language
 FIRST, SECOND, THIRD = (f"wx000000000000000{number}" for number in "123")
 RELEASE = 'release: {template_id: 47, user_version: "1.4.0", webviewdomain: [https://m.example.com]}\n'
 GETS = "  template_id: 47\n  domain_action: get\n"
-DELETES = RELEASE.replace("webview", "domain_action: delete, webview")
+OF_ONE = f"{RELEASE}apps: [{FIRST}]\n"
 OF_CSV = f"{RELEASE}apps: {{csv: shops.csv}}"
 REGISTER = "on_platform_list_empty: register"
 
@@ -106,36 +106,32 @@ def test_what_belongs_to_a_run_is_refused() -> None:
     assert {"approval", "approvers", "wxa_conn_id", "platform_conn_id", "release"} <= set(of_run)
 
 
-#: Files of a manifest, which is the first → the problems, or their beginnings.
-REFUSED: Final[list[tuple[dict[str, str], list[str]]]] = [
-    ({"manifest": "other.yaml"}, ["no such file below the manifest folder"]),
-    (
-        {"manifest": OF_CSV, "shops.csv": f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n"},
-        ["shops.csv:2: privacy_api_not_use = ", "shops.csv:3: has another number", "shops.csv:4: appid = 'wx01'"],
-    ),
-    (
-        {"manifest": OF_CSV, "shops.csv": f"appid,user_desc,user_desc\n{FIRST},a,b\n"},
-        ["shops.csv:1: has more than one column user_desc"],
-    ),
-    (
-        {"manifest": f"{RELEASE}apps: [{FIRST}]\nplatform: {{platform_domains: [a.example.com/x]}}"},
-        ["manifest:3: platform.platform_domains: "],
-    ),
-    (
-        {"manifest": f"{RELEASE}apps: [{FIRST}, {SECOND}]\nplatform: {{{REGISTER}, platform_domains: [example.org]}}"},
-        ["manifest:1: release.webviewdomain: 'https://m.example.com' is covered by none of"],
-    ),
-    (
-        {"manifest": f"{DELETES}apps: [{FIRST}]\nplatform: {{{REGISTER}}}"},
-        ["manifest:3: platform.on_platform_list_empty = 'register': goes with domain_action add"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("files", "found"), REFUSED)
-def test_a_manifest_is_refused_by_file_and_line(files: dict[str, str], found: list[str]) -> None:
-    said = problems(files.pop("manifest"), **files)
-    assert [text[: len(begin)] for text, begin in zip(said, found, strict=True)] == found
+@pytest.mark.parametrize(
+    ("text", "shops", "found"),
+    [
+        ("other.yaml", "", ["no such file below the manifest folder"]),
+        (
+            OF_CSV,
+            f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n",
+            ["shops.csv:2: privacy_api_not_use = ", "shops.csv:3: has another number", "shops.csv:4: appid = 'wx01'"],
+        ),
+        (OF_CSV, f"appid,user_desc,user_desc\n{FIRST},a,b\n", ["shops.csv:1: has more than one column user_desc"]),
+        (f"{OF_ONE}platform: {{platform_domains: [a.example.com/x]}}", "", ["manifest:3: platform.platform_domains: "]),
+        (
+            f"{OF_ONE}platform: {{{REGISTER}, platform_domains: [example.org]}}",
+            "",
+            ["manifest:1: release.webviewdomain: 'https://m.example.com' is covered by none of"],
+        ),
+        (
+            f"{OF_ONE}platform: {{{REGISTER}}}".replace("webview", "domain_action: delete, webview"),
+            "",
+            ["manifest:3: platform.on_platform_list_empty = 'register': goes with domain_action add"],
+        ),
+    ],
+)
+def test_a_manifest_is_refused_by_file_and_line(text: str, shops: str, found: list[str]) -> None:
+    said = problems(text, **{"shops.csv": shops})
+    assert [each[: len(begin)] for each, begin in zip(said, found, strict=True)] == found
 
 
 def test_what_the_dag_has_decided_is_asked_for_all_may_stand_there_as_it_is_and_is_refused_otherwise() -> None:
@@ -178,10 +174,7 @@ def test_those_that_were_released_longest_ago_come_first(apps: str, order: str, 
     ("text", "problem"),
     [
         ("release: foo", "release = 'foo': must be a mapping of the values that all Mini Programs share"),
-        (
-            "platform: {on_platform_list_empty: x}",
-            "platform.on_platform_list_empty = 'x': must be one of stop, register",
-        ),
+        ("platform: {on_platform_list_empty: x}", "platform.on_platform_list_empty = 'x': must be one of stop, regis"),
         ("release: {user: 1}", "release.'user': is no field of a manifest here; did you mean"),
         ("window: {days: [1]}", "window.days.0 = 1: must be one of mon, tue"),
         ("window: {dates: [{from: 2027-02-05}]}", "must be {from, to, reason}, {holidays: CN} or {csv: FILE}"),
