@@ -1,7 +1,8 @@
 """Every call of a release, every fault: released, or a stop that says why, and then a rerun that finishes the job."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ FAULTS: Final[dict[str, dict[str, Any]]] = {
     "timeout": {"kind": "slow", "seconds": _NEVER},
     "502 HTML": {"kind": "html_502"},
     "truncated": {"kind": "truncated"},
+    "empty": {"kind": "empty"},
     "-1 before": {"kind": "errcode_before"},
     "-1 after": {"kind": "errcode_after"},
     "45009": {"kind": "errcode_before", "errcode": 45009},
@@ -40,25 +42,6 @@ FAULTS: Final[dict[str, dict[str, Any]]] = {
     "42001": {"kind": "errcode_before", "errcode": 42001},
     "slow": {"kind": "slow", "seconds": 0.02},
 }
-
-
-@dataclass
-class Trouble:
-    """When which fault comes, and what was asked so far.
-
-    :param at: the exchange that goes wrong, from 0; ``None``: none by its number.
-    :param endpoint: every exchange with this endpoint goes wrong; ``""``: none by its name.
-    """
-
-    fault: str
-    at: int | None = None
-    endpoint: str = ""
-    asked: int = 0
-
-    def strikes(self, endpoint: str) -> bool:
-        """Count an exchange, and tell whether it goes wrong."""
-        self.asked += 1
-        return self.at == self.asked - 1 or self.endpoint == endpoint
 
 
 class Renewing(FixedTokens):
@@ -80,29 +63,33 @@ class Renewing(FixedTokens):
 
 
 class FaultyClient(WxaClient):
-    """A client whose chosen exchange goes wrong on a real socket; the others are answered without one, quickly."""
+    """A client whose chosen exchanges go wrong on a real socket; the others are answered without one, quickly.
 
-    def __init__(self, running: RunningSandbox, trouble: Trouble, observer: Observer | None = None) -> None:
+    :param strikes: tells, once for each exchange, whether it goes wrong, by its endpoint.
+    """
+
+    def __init__(
+        self, running: RunningSandbox, fault: str, strikes: Callable[[str], bool], observer: Observer | None = None
+    ) -> None:
         tokens = Renewing(running.world)
-        patience = NO_PATIENCE if trouble.fault == "timeout" else PATIENCE
+        patience = NO_PATIENCE if fault == "timeout" else PATIENCE
         super().__init__(Egress(running.url, timeout=patience), tokens, observer, sleep=lambda _: None)
         send = self._http.send
 
         def send_or_fail(request: Request) -> Answer:
             path = urlsplit(request.url).path
-            if not trouble.strikes(path.rpartition("/")[2]):
+            if not strikes(path.rpartition("/")[2]):
                 return answered_at_once(running, request)
-            if trouble.fault == REFUSED:
+            if fault == REFUSED:
                 nobody = f"http://127.0.0.1:{free_port()}"
                 return send(replace(request, url=request.url.replace(running.url, nobody)))
-            running.add_fault(Fault(path=path, **FAULTS[trouble.fault]))
+            running.add_fault(Fault(path=path, **FAULTS[fault]))
             return send(request)
 
         self._http.send = send_or_fail  # type: ignore[method-assign]
 
 
 PLAN: Final = Plan(withdraw_foreign_audit=True)
-NO_TROUBLE: Final = "slow"  # named, but it strikes nowhere
 
 
 @pytest.fixture(params=WORLDS)
@@ -118,34 +105,39 @@ class Bench:
         self.running = running
         self.witness = witness
 
-    def run(self, trouble: Trouble, memory: Memory | None = None) -> list[str]:
+    def run(self, fault: str = "", *, at: int = -1, endpoint: str = "", memory: Memory | None = None) -> list[str]:
         """Run one release, and return the endpoints it asked, in order.
 
+        :param at: the exchange that goes wrong, from 0; -1: none by its number.
+        :param endpoint: every exchange with this endpoint goes wrong; ``""``: none by its name.
         :param memory: of an earlier try of the same run.
         """
-        memory = memory or Memory()
+        numbers, known = itertools.count(), memory or Memory()
+
+        def strikes(asked: str) -> bool:
+            return next(numbers) == at or asked == endpoint
 
         def work(task: Task, try_number: int) -> object:
-            with FaultyClient(self.running, trouble, memory) as client:
+            with FaultyClient(self.running, fault, strikes, known) as client:
                 return client.run(task.make())
 
         first = len(self.running.journal)
         carried(PLAN, work)
         return [entry.path.rpartition("/")[2] for entry in self.running.journal[first:]]
 
-    def cell(self, trouble: Trouble) -> None:
+    def cell(self, fault: str, **where: Any) -> None:
         """Run one cell: a release in trouble, and after a stop one without."""
         self.running.reset()
         self.witness.forget()
         memory = Memory()
         try:
-            self.run(trouble, memory)
+            self.run(fault, memory=memory, **where)
         except WxaError as stop:
             assert_explained(stop)
             assert set(self.witness.submitted) <= {PLAN.description}
             assert set(self.witness.published) <= {(PLAN.description, ONLINE)}
             self.running.faults.clear()
-            self.run(Trouble(NO_TROUBLE), memory)
+            self.run(memory=memory)
         self.witness.assert_released_once(self.running.world, PLAN.description)
 
 
@@ -163,7 +155,7 @@ def bench(wxa_sandbox: RunningSandbox, witness: Witness) -> Bench:
 
 @pytest.fixture
 def undisturbed(bench: Bench) -> list[str]:
-    asked = bench.run(Trouble(NO_TROUBLE))
+    asked = bench.run()
     bench.witness.assert_released_once(bench.running.world, PLAN.description)
     return asked
 
@@ -173,7 +165,7 @@ def test_an_undisturbed_release_asks_every_endpoint_and_again_changes_nothing(
 ) -> None:
     assert len(set(undisturbed)) == 13  # all that a release has, each of which is struck below
     before = end_state(bench.running.world)
-    bench.run(Trouble(NO_TROUBLE))
+    bench.run()
     assert end_state(bench.running.world) == before
 
 
@@ -182,6 +174,6 @@ def test_a_fault_at_any_one_call_and_at_all_of_an_endpoint_doubles_nothing_and_a
     bench: Bench, undisturbed: list[str], fault: str
 ) -> None:
     for at in range(len(undisturbed)):
-        bench.cell(Trouble(fault, at=at))
+        bench.cell(fault, at=at)
     for endpoint in set(undisturbed):
-        bench.cell(Trouble(fault, endpoint=endpoint))
+        bench.cell(fault, endpoint=endpoint)

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from airflow_wxa.sandbox import AuditPlan, Looseness
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import Approved, Left, Pause, Recall, Step
+from airflow_wxa.steps import Recall, Step
 from tests.chaos.releasing import Memory, Plan, as_one_step
 from tests.chaos.witness import WORLDS, Witness, contested_world
 
@@ -46,39 +47,37 @@ class Run:
 
     def __post_init__(self) -> None:
         self._memory = Memory()
-        self._step: Step[Any] = as_one_step(self.plan)
-        self._next: Call | None = self._unpaused(self._step.send(None))  # type: ignore[arg-type]
-
-    @property
-    def next_endpoint(self) -> str:
-        """What it asks next; ``""`` when it has ended."""
-        return "" if self._next is None else self._next.endpoint.name
+        self._calls = self._carried(as_one_step(self.plan))
+        self.next_endpoint = next(self._calls, "")
 
     def go_on(self) -> None:
-        assert self._next is not None
+        """Make the next call; ``next_endpoint`` is ``""`` behind the last one."""
         self.asked.append(self.next_endpoint)
         assert len(self.asked) < MOST_CALLS, "it goes round in circles"
         published, submitted = len(self.witness.published), len(self.witness.submitted)
-        try:
-            resume = partial(self._step.send, self._answer(self._next))
-        except WxaError as refused:
-            resume = partial(self._step.throw, refused)
+        self.next_endpoint = next(self._calls, "")
         self.published += [description for description, _ in self.witness.published[published:]]
         self.submitted += self.witness.submitted[submitted:]
-        self._next = None
+
+    def _carried(self, step: Step[Any]) -> Iterator[str]:
+        """Yield each endpoint before it is asked; a pause is over at once, a question is answered."""
+        resume: Callable[[], Any] = partial(next, step)
         try:
-            self._next = self._unpaused(resume())
+            while True:
+                wish = resume()
+                if not isinstance(wish, Call):
+                    known = self._memory.recall([wish])[0] if isinstance(wish, Recall) else None
+                    resume = partial(step.send, known)  # type: ignore[arg-type]
+                    continue
+                yield wish.endpoint.name
+                try:
+                    resume = partial(step.send, self._answer(wish))
+                except WxaError as refused:
+                    resume = partial(step.throw, refused)
         except StopIteration as stop:
             self.ended = stop.value
         except WxaError as stop:
             self.ended = stop
-
-    def _unpaused(self, wish: Call | Pause | Recall | Left | Approved) -> Call:
-        """Return the next call; a pause is over at once, a question is answered."""
-        while not isinstance(wish, Call):
-            answer = self._memory.recall([wish])[0] if isinstance(wish, Recall) else None
-            wish = self._step.send(answer)  # type: ignore[arg-type]
-        return wish
 
     def _answer(self, call: Call) -> Reply:
         token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN

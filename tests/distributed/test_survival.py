@@ -51,7 +51,7 @@ class Release:
     began: float = field(default_factory=time.monotonic)
 
     def until(self, what: str, is_so: Callable[[], object]) -> None:
-        """Wait for something, and tell when it came.
+        """Wait for something.
 
         :raises AssertionError: it did not come in time, or the run failed before; the text holds all tasks.
         """
@@ -59,7 +59,6 @@ class Release:
             assert time.monotonic() < self.began + PATIENCE_SECONDS, f"not in time: {what}\n{self._tasks()}"
             assert self.state != "failed", f"the run failed before: {what}\n{self._tasks()}"
             time.sleep(LOOK_SECONDS)
-        print(f"  {time.monotonic() - self.began:6.1f} s  {what}")
 
     @property
     def state(self) -> str:

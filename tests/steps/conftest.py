@@ -108,7 +108,7 @@ class Script:
         self, *looks: Any, wanted: Any = (), said: Any = 0, sheets: Any = APPROVED, **more: Any
     ) -> steps.ReleaseOutcome:
         """Release our version while WeChat answers so: each look at the versions, the latest sheet, and the release."""
-        how = {name: more.pop(name) for name in ("prove", "noted_auditid") if name in more}
+        how = {name: more.pop(name) for name in ("prove", "noted_auditid", "approval") if name in more}
         step = steps.release_version(VERSION, wanted, **how)
         return self.play(step, looks=looks, sheets=sheets, **_sent(release=said), **more)
 

@@ -7,21 +7,8 @@ import pytest
 from airflow_wxa.errors import WxaAuditRejected, WxaBusyError, WxaError, WxaInputError, WxaQuotaError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import AuditOutcome, Submission, SubmitOutcome, audit_error, audit_seen, audit_status
-from tests.steps.answers import (
-    ACCEPTED,
-    ENDED,
-    FOREIGN,
-    FORGED,
-    IN_AUDIT,
-    LIVE,
-    LOST,
-    NAMES_FORGED,
-    NO_SHEET,
-    OPEN,
-    OURS,
-    QUOTA,
-    sheet,
-)
+from tests.steps import answers
+from tests.steps.answers import ACCEPTED, ENDED, FOREIGN, IN_AUDIT, LIVE, LOST, NO_SHEET, OPEN, OURS, QUOTA, sheet
 from tests.steps.conftest import Ending, Script, done, stops
 
 NAMELESS = OURS | {"user_desc": ""}
@@ -84,7 +71,11 @@ SUBMISSIONS: list[tuple[list[Any], Any, Ending]] = [
         )
         for trial, told in ((None, r"[\s\S]*trial version none"), (FOREIGN, r"[\s\S]*trial version 9\.9\.9"))
     ],
-    ([NO_SHEET], UNSENT | {"trial": FORGED}, stops(WxaStateError, "trial version" + NAMES_FORGED, retryable=False)),
+    (
+        [NO_SHEET],
+        UNSENT | {"trial": answers.FORGED},
+        stops(WxaStateError, "trial version" + answers.NAMES_FORGED, retryable=False),
+    ),
     ([NO_SHEET], UNSENT | {"trial": NAMELESS}, stops(WxaStateError, r"left out[\s\S]*nothing proves whose version it")),
     *[
         ([sheet(NAMELESS, "auditing")], UNSENT | {"how": Submission(noted_auditid=noted)}, OURS_BY_NAME)

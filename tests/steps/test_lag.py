@@ -83,33 +83,26 @@ def test_a_domain_that_the_platform_dropped_meanwhile_is_no_lag(script: Script) 
 # What a retry knows -----------------------------------------------------------------------------------------------
 
 
-def test_a_retry_does_not_commit_what_was_accepted(script: Script) -> None:
-    before = {"trial": {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 1}}
-    accepted = NOTHING_ACCEPTED.with_write("commit", before)
-    looks = [*[versions(FOREIGN)] * 3, versions(OURS)]
-    assert script.commits(*looks, said=None, known=accepted).outcome == "unchanged"
-
-
-def test_a_trial_that_is_neither_the_one_before_nor_ours_is_overwritten_by_a_retry(script: Script) -> None:
-    accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
-    assert script.commits(versions(FOREIGN), versions(OURS), known=accepted).outcome == "committed"
+def test_a_retry_commits_over_another_trial_than_the_one_before_and_not_what_was_accepted(script: Script) -> None:
+    before = {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 1}
+    nothing, theirs = (NOTHING_ACCEPTED.with_write("commit", {"trial": trial}) for trial in (None, before))
+    assert script.commits(versions(FOREIGN), versions(OURS), known=nothing).outcome == "committed"
     assert script.pauses == []
+    looks = [*[versions(FOREIGN)] * 3, versions(OURS)]
+    assert script.commits(*looks, said=None, known=theirs).outcome == "unchanged"
+    with pytest.raises(WxaBusyError, match="WeChat accepted commit"):
+        script.commits(*[versions(FOREIGN)] * READS, said=None, known=theirs)
 
 
 SUBMITTED = replace(NOTHING_ACCEPTED.with_write("submit_audit", None), submitted={"1234567": 500.0})
 
 
-def test_a_retry_adopts_by_its_number_a_sheet_that_is_not_seen_yet(script: Script) -> None:
+def test_a_retry_adopts_its_sheet_by_number_before_it_is_seen_and_submits_a_withdrawn_one_anew(script: Script) -> None:
     asked = {"said": None, "trial": "unasked", "quota": None}
-    outcome = script.submits(*[NO_SHEET] * READS, known=SUBMITTED, **asked)
-    assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
+    done("adopted", auditid="1234567")(lambda: script.submits(*[NO_SHEET] * READS, known=SUBMITTED, **asked))
     assert sum(script.pauses) == HALF_A_MINUTE
-
-
-def test_our_accepted_sheet_that_was_withdrawn_is_submitted_anew(script: Script) -> None:
     sheets, said = [sheet(OURS, "withdrawn"), sheet(OURS, "auditing", 7654321)], OK | {"auditid": 7654321}
-    outcome = script.submits(*sheets, said=said, known=SUBMITTED)
-    assert (outcome.outcome, outcome.auditid) == ("submitted", "7654321")
+    done("submitted", auditid="7654321")(lambda: script.submits(*sheets, said=said, known=SUBMITTED))
 
 
 def test_submit_waits_for_the_trial_version_that_was_committed_a_moment_ago(script: Script) -> None:
@@ -149,19 +142,11 @@ def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script) -> No
 REGISTERED_A, REGISTERED_B = (AcceptedWrites(registered=frozenset({each.host})) for each in (A, B))
 
 
-@pytest.mark.parametrize("errcode", [89020, 89021])
-def test_a_platform_list_that_was_filled_a_moment_ago_is_waited_for(script: Script, errcode: int) -> None:
-    outcome = configures(script, own(), errcode, errcode, OK, own(A), known=REGISTERED_A)
-    assert outcome.outcome == "configured"
-
-
-def test_a_replica_that_does_not_know_the_platform_list_yet_takes_nothing_back(script: Script) -> None:
-    outcome = configures(script, 89020, OK, 89020, known=REGISTERED_A)
-    assert (outcome.outcome, outcome.after) == ("configured", None)
-
-
-def test_another_host_than_the_registered_ones_is_still_refused_at_once(script: Script) -> None:
-    with pytest.raises(WxaPlatformSetupError, match="89021"):
+def test_a_platform_list_that_was_filled_a_moment_ago_is_waited_for_and_takes_nothing_back(script: Script) -> None:
+    for code in (89020, 89021):
+        assert configures(script, own(), code, code, OK, own(A), known=REGISTERED_A).outcome == "configured"
+    done("configured", after=None)(lambda: configures(script, 89020, OK, 89020, known=REGISTERED_A))
+    with pytest.raises(WxaPlatformSetupError, match="89021"):  # another host is refused at once
         configures(script, own(), 89021, known=REGISTERED_B, hosts=platform(B.host))
 
 

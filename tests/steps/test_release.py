@@ -9,21 +9,8 @@ from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaT
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, Step, gray_release, release_version
 from airflow_wxa.steps.release import before_release
-from tests.steps.answers import (
-    FOREIGN,
-    FORGED,
-    LOST,
-    NAMES_FORGED,
-    NO_SHEET,
-    OPEN,
-    OURS,
-    VERSION,
-    effective,
-    own,
-    platform,
-    sheet,
-    versions,
-)
+from tests.steps import answers
+from tests.steps.answers import FOREIGN, LOST, NO_SHEET, OPEN, OURS, VERSION, effective, own, platform, sheet, versions
 from tests.steps.conftest import Ending, Script, done, stops
 
 APPROVAL = Approved("approve_release", APPID, {})
@@ -106,7 +93,7 @@ RELEASES: list[tuple[list[Any], Any, Ending]] = [
     *[unapproved(IN_AUDIT, WAIT.format("auditid 1234567"), noted, -1) for noted in ("", "1234567")],
     unapproved(IN_AUDIT, r"is not approved\n.*auditid 1234567[\s\S]*adopts the newer sheet", "7", -1),
     unapproved(sheet(FOREIGN, "approved"), NOT_OURS.format(r"latest sheet 9\.9\.9")),
-    unapproved(sheet(FORGED, "approved"), "release not sent" + NAMES_FORGED, "1234567"),
+    unapproved(sheet(answers.FORGED, "approved"), "release not sent" + answers.NAMES_FORGED, "1234567"),
     unapproved(NO_SHEET, NOT_OURS.format("latest sheet none")),
     # A release behind which ours is not online is an error.
     *[(online(each, each), {"said": LOST}, stops(LOST)) for each in (None, FOREIGN)],
@@ -163,28 +150,18 @@ def test_our_sheet_is_released_once_or_said_why_not(script: Script, looks: Any, 
     assert sum(script.pauses) == (30 if len(looks) > 2 else 0)
 
 
-@pytest.mark.parametrize(("status", "is_released"), [("approved", True), ("auditing", False)])
-def test_a_sheet_without_number_is_asked_for_by_the_approved(script: Script, status: str, is_released: bool) -> None:
-    reads: dict[str, Any] = {
-        "sheets": APPROVED | {"auditid": None},
-        "status": sheet(OURS, status),
-        "own": own(B, A),
-    }
+def test_a_sheet_without_number_is_asked_for_by_the_approved(script: Script) -> None:
+    found = {"sheets": APPROVED | {"auditid": None}, "own": own(B, A), "approved": True}
+    found |= {"noted_auditid": "1234567", "approval": APPROVAL}
     looks = [versions(OURS, FOREIGN)] * 2
-    step = release_version(VERSION, noted_auditid="1234567", approval=APPROVAL)
-    if not is_released:
-        with pytest.raises(WxaStateError, match="is not approved"):
-            script.play(step, approved=True, looks=looks, **reads)
-        return
-    reads |= {"release": 0, "effective": effective(B, A), "looks": [*looks, versions(OURS, OURS)]}
-    assert script.play(step, approved=True, **reads).outcome == "released"
-    online = {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 2}
-    found = {"online": online, "configured": (A.origin, B.origin)}
-    assert [each.about for each in script.questions if isinstance(each, Approved)] == [
-        {},
-        {},
-        found,
-    ]  # the first for what may go offline
+    with pytest.raises(WxaStateError, match="is not approved"):
+        script.releases(*looks, **found, status=IN_AUDIT, said=None)
+    script.questions.clear()
+    reads = {"status": APPROVED, "effective": effective(B, A)}
+    assert script.releases(*looks, versions(OURS, OURS), **found, **reads).outcome == "released"
+    named = {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 2}
+    asked = [each.about for each in script.questions if isinstance(each, Approved)]
+    assert asked == [{}, {}, {"online": named, "configured": BOTH}]  # the first for what may go offline
 
 
 @pytest.mark.parametrize("said", [89231, 48001, NOTHING])
@@ -227,7 +204,7 @@ PROOFS: list[tuple[list[Any], Any, Ending]] = [
     *[([], {"online": NAMELESS, "individual": True, "released_at": seconds}, done("released")) for seconds in (1, 2)],
     *[([], {"online": NAMELESS, "released_at": seconds}, NOT_OURS_ONLINE) for seconds in (0, 3)],
     *[([], {"online": each}, NOT_OURS_ONLINE) for each in (None, FOREIGN)],
-    ([], {"online": FORGED}, stops(WxaStateError, "verify_release stopped" + NAMES_FORGED)),
+    ([], {"online": answers.FORGED}, stops(WxaStateError, "verify_release stopped" + answers.NAMES_FORGED)),
     # A wanted domain that is not effective is named with the likely cause.
     *[
         (

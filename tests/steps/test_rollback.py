@@ -42,14 +42,11 @@ def test_one_step_back_is_not_guessed(script: Script, description: str, versions
         plans(script, description, *versions)
 
 
-def test_a_version_that_is_named_is_planned_whatever_it_is_called(script: Script) -> None:
-    plan = plans(script, "", (12, "1.3.0", ""), (11, "1.3.0", ""), app_version="12", **AROUND)
-    assert (plan.target.app_version, [each.app_version for each in plan.others]) == ("12", ["11"])
-
-
-def test_what_is_online_by_both_texts_is_no_step_back(script: Script) -> None:
-    plan = plans(script, "fix", (13, "1.3.0", "fix"), (12, "1.3.0", "first"), (11, "1.2.0", ""), **AROUND)
-    assert plan.target.app_version == "12"
+def test_a_version_is_planned_by_its_number_or_as_the_one_below_both_texts_online(script: Script) -> None:
+    named = plans(script, "", (12, "1.3.0", ""), (11, "1.3.0", ""), app_version="12", **AROUND)
+    assert (named.target.app_version, [each.app_version for each in named.others]) == ("12", ["11"])
+    below = plans(script, "fix", (13, "1.3.0", "fix"), (12, "1.3.0", "first"), (11, "1.2.0", ""), **AROUND)
+    assert below.target.app_version == "12"
 
 
 def test_nothing_is_rolled_back_that_nobody_has_approved(script: Script) -> None:

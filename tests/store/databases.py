@@ -40,11 +40,14 @@ class Postgresql:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg2://{ROLE}@127.0.0.1:{self.port}/{database}"
 
-    def administer(self, statement: str) -> None:
-        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+    def administer(self, statement: str, database: str = "postgres") -> object:
+        """Carry a statement out as the superuser, and return its first value, if it has one."""
+        engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
+            found = connection.exec_driver_sql(statement)
+            value = found.scalar() if found.returns_rows else None
         engine.dispose()
+        return value
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
