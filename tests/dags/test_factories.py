@@ -14,6 +14,7 @@ from airflow.sdk import DAG, Asset, BaseNotifier, Param
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.serialization.serialized_objects import DagSerialization
+from jsonschema import Draft202012Validator
 
 from airflow_wxa import dags
 from airflow_wxa.assets import RELEASES
@@ -233,29 +234,20 @@ def test_arguments_of_the_dag_win_and_those_that_no_dag_takes_are_refused_by_nam
     assert sorted(problem.split(": ")[0] for problem in problems) == sorted(NO_DAG_ARGS)
 
 
+#: Values of params; each takes the first that its schema allows and that is not its default.
+VALUES: Final[list[Any]] = [
+    *(True, False, 48, "wx00000000000000aa", ["https://m.example.com"], ["wx00000000000000aa"]),
+    *({"wx00000000000000aa": "7"}, {"ext": {"shop": "7"}}, {"order_path": "pages/order"}, GUIDE),
+    {"requestdomain": ["https://api.example.com"]},
+]
+#: Values of params that a schema cannot tell.
+NAMED: Final[dict[str, Any]] = {"hosts": ["m.example.com"], "manifest": "{}"}
+
+
 def value_of(name: str, param: Param) -> Any:
-    """Return a value that a param takes, and that is not its default."""
-    kinds = {
-        "appid": "wx00000000000000aa",
-        "template_id": 48,
-        "webviewdomain": ["https://m.example.com"],
-        "hosts": ["m.example.com"],
-        "manifest": "{}",
-        "appids": ["wx00000000000000aa"],
-        "ext_json": {"ext": {"shop": "7"}},
-        "audit_form": {"order_path": "pages/order"},
-        "server_domains": {"requestdomain": ["https://api.example.com"]},
-        "privacy_setting": GUIDE,
-    }
-    if name in kinds:
-        return kinds[name]
-    if "patternProperties" in param.schema:
-        return {"wx00000000000000aa": "7"}
-    if "enum" in param.schema:
-        return param.schema["enum"][-1]
-    given = {"boolean": not param.value, "integer": 5, "number": 48, "array": ["lin"], "string": "7", "object": {}}
-    kind = param.schema["type"]
-    return given[kind if isinstance(kind, str) else next(each for each in kind if each != "null")]
+    allows = Draft202012Validator(param.schema).is_valid
+    choices = [NAMED[name]] if name in NAMED else [*param.schema.get("enum", ()), *VALUES]
+    return next(each for each in choices if allows(each) and each != param.value)
 
 
 @all_factories

@@ -62,7 +62,7 @@ DAGS: Final = {
         "rollback",
         {
             "nothing": (nothing, ""),
-            "online": (online, "rollback stopped"),
+            "online": (online, "Somebody released or rolled back in between"),
             "history": (lambda shop: shop.account.versions[0].update({"user_desc": "another"}), OTHER),
             FORGED: (nothing, OTHER),
         },

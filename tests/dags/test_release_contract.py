@@ -32,7 +32,7 @@ from airflow_wxa.store.tables import outcome
 from tests.airflow_session import DAGS, calls, load_release_dag, run_dag
 from tests.dags.stepwise import Stepwise
 from tests.dags.worlds import ORIGIN, REGISTER, Shop, empty_list, failure, reviewed_at_once, succeeded
-from tests.release.test_spec import PASSES, REFUSED, SEVERAL
+from tests.release.test_spec import ITEM, PASSES, REFUSED, SEVERAL
 from tests.tables import each_row
 
 REQUIRED: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
@@ -213,9 +213,8 @@ def test_each_parse_serialises_alike_and_a_walk_needs_no_metadata_database(relea
     assert not (tmp_path / "airflow.db").exists()
 
 
-CATEGORY = {"first_class": "IT", "second_class": "tools", "first_id": 1, "second_id": 2}
 AUDIT_FORM = {
-    "item_list": [{**CATEGORY, "title": "shop", "tag": "tea shop"}],
+    "item_list": [{**ITEM, "title": "shop", "tag": "tea shop"}],
     "preview_info": {"pic_id_list": ["media-1"]},
     "feedback_info": "the pay page opens now",
     "feedback_stuff": "media-2|media-3",
@@ -225,7 +224,7 @@ AUDIT_FORM = {
 
 
 def test_params_reach_wechat_with_their_types_and_the_ledger_keeps_nothing_of_the_audit_form(shop: Shop) -> None:
-    shop.account.categories = [{**CATEGORY, "third_class": "", "third_id": 0}]
+    shop.account.categories = [{**ITEM, "third_class": "", "third_id": 0}]
     ext = {"number": 7, "text": "07", "flag": True, "list": ["1.10"], "none": None}
     run = shop.release(
         webviewdomain=["https://b.example.com", "https://a.example.com"],
