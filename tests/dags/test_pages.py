@@ -22,7 +22,6 @@ from tests.airflow_session import ROOT, Run, calls, run_dag
 from tests.dags.own_uploads import release_adopted_trial, release_draft
 from tests.dags.worlds import Shop, missing, reviewed_at_once
 
-VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 OURS: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 
 

@@ -97,14 +97,10 @@ def serialised(dag: DAG) -> Any:
     return written
 
 
-def at_server(dag: DAG) -> Any:
-    """Return the params of a DAG as the server has them, which checks a conf by them when it creates a run."""
-    return DagSerialization.from_dict(DagSerialization.to_dict(dag)).params
-
-
 @pytest.fixture
 def form(release_dag: DAG) -> Any:
-    return at_server(release_dag)
+    """Return the params as the server has them, which checks a conf by them when it creates a run."""
+    return DagSerialization.from_dict(DagSerialization.to_dict(release_dag)).params
 
 
 def triggered(form: Any, conf: dict[str, Any]) -> dict[str, Any]:

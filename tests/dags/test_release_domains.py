@@ -27,14 +27,6 @@ def shop(shop: Shop) -> Shop:
     return shop
 
 
-@pytest.fixture
-def registered(shop: Shop) -> Shop:
-    """Let the domain stand on the list that a release rewrites, and the platform hold its host."""
-    shop.platform.published = ["example.com", "merchant.example"]
-    shop.account.mp_webviewdomain, shop.account.third_webviewdomain = [], [H5]
-    return shop
-
-
 def lost(run: Run) -> tuple[Any, Any]:
     """Return what the domains' task foresaw, and what was gone in the end."""
     return run.xcoms["configure_domains"]["will_be_lost"], run.xcoms["verify_release"]["lost"]
@@ -80,10 +72,13 @@ ASKED_OFF: dict[str, Any] = {"domain_action": "delete", "webviewdomain": [H5]}
 
 
 @pytest.mark.parametrize("how", [{"domain_action": "set"}, ASKED_OFF, {}])
-def test_what_is_asked_off_by_this_run_or_by_yesterdays_stops_nothing(registered: Shop, how: dict[str, Any]) -> None:
+def test_what_is_asked_off_by_this_run_or_by_yesterdays_stops_nothing(shop: Shop, how: dict[str, Any]) -> None:
+    # The domain stands on the list that a release rewrites, and the platform holds its host.
+    shop.platform.published = ["example.com", "merchant.example"]
+    shop.account.mp_webviewdomain, shop.account.third_webviewdomain = [], [H5]
     if not how:
         succeeded(run_dag(webview_domains_dag(), appid=APPID, **ASKED_OFF))
-    run = registered.release(**how)
+    run = shop.release(**how)
     assert (*lost(run), run.xcoms["verify_release"]["removed_as_asked"]) == ([], [], [H5])
 
 

@@ -41,7 +41,6 @@ WRITES = dict(zip(("commit_code", "submit_audit", "release"), ONCE, strict=True)
 DOMAINS = "/wxa/setwebviewdomain"
 STOP = {"on_individual": "stop"}
 ASKED = {"approval": True}
-REFUSED = ASKED | {"answers": "Reject"}
 
 
 def has(origin: str) -> Arrange:
@@ -87,7 +86,7 @@ ROADS: list[tuple[str, Arrange, dict[str, Any], str, str]] = [
     ("no release of a rejected one", rejected, {"release": False},                 "SS -- - SSSF -UU failed", "pages"),
     ("no release, 89231 stop",    individual, {"release": False} | STOP,           "SS -- F UUUU -UU failed", "89231"),
     ("approved",                  nothing, ASKED | {"answers": "Approve"},         "SS -- - SSSS SSS success", ""),
-    ("refused",                   nothing, REFUSED,                                "SS -- - SSSS S-- success", ""),
+    ("refused",                   nothing, ASKED | {"answers": "Reject"},          "SS -- - SSSS S-- success", ""),
 ]
 # fmt: on
 

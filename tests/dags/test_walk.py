@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator, Connection, Param, TriggerRule, task
@@ -26,7 +27,7 @@ from tests.airflow_session import PLAIN, load_release_dag
 class Sleeps(BaseTrigger):
     """A trigger that tells something after a while, or breaks."""
 
-    def __init__(self, seconds: float, breaks: bool) -> None:
+    def __init__(self, seconds: float = 0, breaks: bool = False) -> None:
         super().__init__()
         self.seconds, self.breaks = seconds, breaks
 
@@ -43,17 +44,13 @@ class Sleeps(BaseTrigger):
 class Waits(BaseOperator):
     """An operator that defers."""
 
-    def __init__(self, *, seconds: float, breaks: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, until: Sleeps, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.seconds, self.breaks = seconds, breaks
+        self.until = until
 
     def execute(self, context: Any) -> Any:  # noqa: ARG002  (Airflow's signature)
-        self.defer(
-            trigger=Sleeps(self.seconds, self.breaks),
-            method_name="execute_complete",
-            kwargs={"kept": "through the wait"},
-            timeout=timedelta(seconds=0.2),
-        )
+        kept = {"kept": "through the wait"}
+        self.defer(trigger=self.until, method_name="execute_complete", kwargs=kept, timeout=timedelta(seconds=0.2))
 
     def execute_complete(self, context: Any, event: dict[str, Any], kept: str) -> Any:  # noqa: ARG002
         return {**event, "kept": kept}
@@ -61,9 +58,9 @@ class Waits(BaseOperator):
 
 def test_a_deferred_task_goes_on_times_out_or_fails_with_its_trigger() -> None:
     with DAG("walk_waits", schedule=None) as dag:
-        Waits(task_id="goes_on", seconds=0)
-        Waits(task_id="late", seconds=9)
-        Waits(task_id="broken", seconds=0, breaks=True)
+        Waits(task_id="goes_on", until=Sleeps())
+        Waits(task_id="late", until=Sleeps(9))
+        Waits(task_id="broken", until=Sleeps(breaks=True))
     run = walk(dag)
     assert run.states == {"goes_on": "success", "late": "failed", "broken": "failed"}
     assert run.xcoms["goes_on"] == {"slept": 0, "kept": "through the wait"}
@@ -105,8 +102,7 @@ def test_a_dag_keeps_its_defaults_and_a_conf_that_cannot_be_right_is_refused_bef
 
 def test_what_a_walk_does_not_have_is_named() -> None:
     with DAG("walk_rule", schedule=None) as dag:
-        first = Waits(task_id="first", seconds=0)
-        first >> Waits(task_id="setup", seconds=0, trigger_rule=TriggerRule.ALL_SKIPPED)
+        EmptyOperator(task_id="first") >> EmptyOperator(task_id="setup", trigger_rule=TriggerRule.ALL_SKIPPED)
     with pytest.raises(WxaSpecError, match="setup has the trigger rule all_skipped"):
         walk(dag)
 
