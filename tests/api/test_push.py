@@ -231,6 +231,9 @@ def from_authorisation_url(text: str) -> object:
 TICKET, FAST = "component_verify_ticket", "notify_third_fasteregister"
 PASSED, FAILED, DELAYED = (f"weapp_audit_{each}" for each in ("success", "fail", "delay"))
 authorised = functools.partial(push.Authorised, create_time=NOW, appid=APPID, authorization_code=Secret("code@@@1"))
+FORGED = "]]></Content><MsgType>event</MsgType><Event>weapp_audit_success</Event><Content><![CDATA["
+VISITORS = ["hello", "\x00\x08\x0b", "\ufffd\uffff", "]]> & <b>", "<ScreenShot>a</b>", FAILED, FORGED]
+VISITORS += ['<!DOCTYPE a [<!ENTITY b "c">]>&b;']
 audited = functools.partial(push.AuditResult, NOW, GH)
 
 #: What is read of a push to the authorisation URL.
@@ -255,20 +258,7 @@ AUDITED = [
     (audit(FAILED, Reason="<![CDATA[no\x08 login]]>"), audited(FAILED, "no login")),  # XML cannot hold it
     (audit("user_enter_tempsession"), push.Ignored()),
     (event("component_verify_ticket", ComponentVerifyTicket="forged"), push.Ignored()),
-    *[
-        (text_of(content.format(each)), push.Ignored())
-        for content in ("<![CDATA[{}]]>", "{}")
-        for each in (
-            "hello",
-            "\x00\x08\x0b",
-            "\ufffd\uffff",
-            "]]> & <b>",
-            "]]></Content><MsgType>event</MsgType><Event>weapp_audit_success</Event><Content><![CDATA[",
-            '<!DOCTYPE a [<!ENTITY b "c">]>&b;',
-            "<ScreenShot>a</b>",
-            "weapp_audit_fail",
-        )
-    ],
+    *((text_of(content.format(each)), push.Ignored()) for content in ("<![CDATA[{}]]>", "{}") for each in VISITORS),
 ]
 
 

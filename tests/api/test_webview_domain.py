@@ -149,13 +149,11 @@ def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
     assert domains.normalised_origins(entries) == {A.origin, B.origin}
 
 
-@each_row(
-    "entry",
-    [
-        "a.example.com", "https://a.example.com", "HTTPS://A.Example.com/", "http://a.example.com", "//a.example.com",
-        " a.example.com ", "a.example.com/", "a.example.com//", "https://a.example.com:443/", "a.example.com.",
-    ],
-)  # fmt: skip
+#: How an entry of a list may be written.
+SPELT = ["{0}", "https://{0}", "http://{0}", "//{0}", " {0} ", "{0}/", "{0}//", "https://{0}:443/", "{0}."]
+
+
+@each_row("entry", [*(each.format(A.host) for each in SPELT), "HTTPS://A.Example.com/"])
 def test_an_entry_of_either_list_means_its_host_however_it_is_written(entry: str) -> None:
     assert domains.normalised_hosts(entry) == domains.normalised_hosts([entry]) == {A.host}
     assert domains.normalised_origins(entry) == domains.normalised_origins([entry]) == {A.origin}

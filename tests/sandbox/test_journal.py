@@ -9,6 +9,8 @@ from tests.sandbox.conftest import COMPONENT, Wechat
 from tests.tables import each_row
 
 CANARY = "canary+token/with=signs"
+OF_MERCHANTS = ("authorization_code", "auth_code", "pre_auth_code", "authorizer_refresh_token")
+SECRET_NAMES = (*OF_MERCHANTS, "component_verify_ticket", "AESKey")
 NO_SECRETS = {"user_version": "1.4.0", "n": 7, "ok": True, "token_count": 3}
 
 
@@ -35,18 +37,12 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     "body, written",
     [
         (NO_SECRETS, NO_SECRETS),
-        *(
-            ({name: "someone-else's", "errcode": 5}, {name: "***", "errcode": 5})
-            for name in (
-                "authorization_code", "auth_code", "pre_auth_code", "component_verify_ticket",
-                "authorizer_refresh_token", "AESKey",
-            )
-        ),
+        *(({name: "someone-else's", "errcode": 5}, {name: "***", "errcode": 5}) for name in SECRET_NAMES),
         # A secret that begins another leaves no tail; one that is shorter than most is found, too.
         ({"desc": "a long-secret-and-more b long-secret c long-secre"}, {"desc": "a *** b *** c long-secre"}),
         ({"r#1": ["xr#1x", "r%231"]}, {"***": ["x***x", "***"]}),
     ],
-)  # fmt: skip
+)
 def test_secrets_and_values_of_secret_names_alone_are_taken_out(wechat: Wechat, body: Any, written: Any) -> None:
     wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
     wechat.platform.component_appsecret = "r#1"

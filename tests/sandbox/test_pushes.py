@@ -117,15 +117,12 @@ def test_an_authorisation_carries_a_code_and_its_end_none(wechat: Wechat, receiv
     assert answer["authorization_info"]["authorizer_appid"] == APPID
 
 
-@pytest.mark.parametrize(
-    ("event", "names"),
-    [
-        ("weapp_audit_success", {"SuccTime"}),
-        ("weapp_audit_fail", {"FailTime", "Reason", "ScreenShot"}),
-        ("weapp_audit_delay", {"DelayTime", "Reason"}),
-    ],
-)
-def test_audit_events_go_to_the_message_url(wechat: Wechat, receiver: Elsewhere, event: Any, names: set[str]) -> None:
+AUDIT_FIELDS = {"success": {"SuccTime"}, "fail": {"FailTime", "Reason", "ScreenShot"}, "delay": {"DelayTime", "Reason"}}
+
+
+@pytest.mark.parametrize(("kind", "names"), AUDIT_FIELDS.items())
+def test_audit_events_go_to_the_message_url(wechat: Wechat, receiver: Elsewhere, kind: str, names: set[str]) -> None:
+    event: Any = f"weapp_audit_{kind}"
     deliver(compose(wechat.world, event, APPID))
     user_name = wechat.account.user_name
     ((_, path, body),), ((info, appid),) = receiver.requests, pushed(receiver)

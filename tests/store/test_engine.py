@@ -223,6 +223,8 @@ def test_an_engine_belongs_to_one_process(store_url: str) -> None:
 # What is said ----------------------------------------------------------------------------------------------------
 
 
+NO_STORES = ["mysql://wxa:hidden-pw@host/wxa", "no url: hidden-pw", "postgresql+nodriver://u:hidden-pw@h/d"]
+NO_FILES = ["sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw", "sqlite+aiosqlite:///hidden-pw.db"]
 SILENT = r"does not answer[\s\S]*127.0.0.1:1/wxa[\s\S]*refused"
 
 
@@ -233,11 +235,7 @@ SILENT = r"does not answer[\s\S]*127.0.0.1:1/wxa[\s\S]*refused"
         ("postgresql+psycopg2://wxa@127.0.0.1:1/wxa?password=hidden-pw", WxaTransportError, SILENT),
         ("sqlite:///{folder}", WxaTransportError, r"folder\.db, it says unable to open"),
         ("sqlite:///{text}", WxaTransportError, "not a database"),
-        ("mysql://wxa:hidden-pw@host/wxa", WxaSpecError, "sql_alchemy_conn is refused"),
-        ("sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw", WxaSpecError, "sql_alchemy_conn is refused"),
-        ("no url: hidden-pw", WxaSpecError, "sql_alchemy_conn is refused"),
-        ("postgresql+nodriver://u:hidden-pw@h/d", WxaSpecError, "sql_alchemy_conn is refused"),
-        ("sqlite+aiosqlite:///hidden-pw.db", WxaSpecError, "sql_alchemy_conn is refused"),
+        *((url, WxaSpecError, "sql_alchemy_conn is refused") for url in (*NO_STORES, *NO_FILES)),
     ],
 )
 def test_a_database_that_cannot_be_opened_is_named_in_a_line_without_its_password(
