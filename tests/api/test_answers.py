@@ -83,6 +83,10 @@ AS_THEY_STAND = {
     "getversioninfo": [b'{"errcode":0}', b'{"exp_info":{}}'],
     "queryquota": [b'{"rest":1,"limit":2,"new_field":{}}'],
 }
+SHEET = {"status": 0, "auditid": "1"}
+GRANT = {"component_access_token": "t", "expires_in": 7}
+SET_18 = b'{"funcscope_category":{"id":18}}'
+SETS = b'{"authorization_info":{"authorizer_appid":"wx1","func_info":[%s]}}'
 #: Endpoint, answer, and what is read of it.
 LOOSE = [
     *[(name, each, json.loads(each)) for name, answers in AS_THEY_STAND.items() for each in answers],
@@ -99,11 +103,9 @@ LOOSE = [
     ("submit_audit", b'{"auditid":7}', {"auditid": "7"}),
     ("get_auditstatus", b'{"status":"0","reason":[]}', {"status": 0}),
     ("get_auditstatus", b'{"status":2.0}', {"status": 2}),
-    (
-        "get_latest_auditstatus",
-        b'{"status":0,"auditid":1,"user_desc":7,"user_version":1.40,"submit_audit_time":"12"}',
-        {"status": 0, "auditid": "1", "user_desc": "7", "user_version": "1.40", "submit_audit_time": 12},
-    ),
+    ("get_latest_auditstatus", b'{"status":0,"auditid":1,"user_desc":7}', SHEET | {"user_desc": "7"}),
+    ("get_latest_auditstatus", b'{"status":0,"auditid":1,"user_version":1.40}', SHEET | {"user_version": "1.40"}),
+    ("get_latest_auditstatus", b'{"status":0,"auditid":1,"submit_audit_time":"12"}', SHEET | {"submit_audit_time": 12}),
     ("getversioninfo", b'{"exp_info":[],"release_info":{"release_desc":null}}', {"release_info": {}}),
     ("getversioninfo", b'{"exp_info":{"exp_time":"9","exp_desc":2}}', {"exp_info": {"exp_time": 9, "exp_desc": "2"}}),
     ("setwebviewdomain", b'{"webviewdomain":[1,null,[],"a.b"]}', {"webviewdomain": ["1", "a.b"]}),
@@ -111,16 +113,8 @@ LOOSE = [
     ("queryquota", b'{"rest":"8","limit":" 27 "}', {"rest": 8, "limit": 27}),
     ("queryquota", b'{"rest":"many","limit":{}}', {}),
     ("get_code_privacy_info", b'{"without_auth_list":["a",1]}', {"without_auth_list": ["a", "1"]}),
-    (
-        "api_component_token",
-        b'{"component_access_token":"t","expires_in":"7200"}',
-        {"component_access_token": "t", "expires_in": 7200},
-    ),
-    (
-        "api_query_auth",
-        b'{"authorization_info":{"authorizer_appid":"wx1","func_info":[{},{"funcscope_category":{"id":"18"}}]}}',
-        {"authorization_info": {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}},
-    ),
+    ("api_component_token", b'{"component_access_token":"t","expires_in":"7"}', GRANT),
+    ("api_query_auth", SETS % b'{},{"funcscope_category":{"id":"18"}}', json.loads(SETS % SET_18)),
 ]
 
 

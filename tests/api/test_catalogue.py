@@ -175,9 +175,8 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     # The first sheet is withdrawn, the second rejected with a screenshot, the others approved.
     rejected = AuditPlan(polls=0, result="rejected", screenshot="media-1")
     plans = iter([AuditPlan(polls=9), rejected, AuditPlan(polls=0), AuditPlan(polls=0)])
-    wxa_world.platforms[0].drafts = [Draft(draft_id=12)]
-    wxa_world.platforms[0].templates = [Template(template_id=48)]
-    wxa_world.platforms[0].speedup_rest = 1
+    platform = wxa_world.platforms[0]
+    platform.drafts, platform.templates, platform.speedup_rest = [Draft(draft_id=12)], [Template(template_id=48)], 1
     wxa_world.refused["1-2-3"] = {"request_url": "/wxa/release"}
     mini_program.granted_sets |= {BASIC_INFO_SET, RECORDS_SET}
     sandbox = Sandbox.of(wxa_world)

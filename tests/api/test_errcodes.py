@@ -31,7 +31,6 @@ EXPECTED = {
     "input": errors.WxaInputError,
     "unknown": errors.WxaUnknownError,
 }
-errors_only = each_row("row", ERRORS)
 
 
 def call_of(row: Errcode) -> Call:
@@ -49,7 +48,7 @@ def refusal(call: Call, errcode: int, errmsg: str = "what WeChat says") -> WxaAp
     return raised.value
 
 
-@errors_only
+@each_row("row", ERRORS)
 def test_a_code_raises_its_class_with_the_five_parts(row: Errcode) -> None:
     call = call_of(row)
     error = refusal(call, row.errcode)

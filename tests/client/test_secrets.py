@@ -30,11 +30,6 @@ def failure(twins: Twins, call: Call, at: Egress) -> WxaError:
     return raised.value
 
 
-@each_row("host", ["https://" + "a" * 64 + ".com", "https://xn--zz.com", "https://exa mple.com"])
-def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
-    failure(twins, release(APPID), Egress(host, timeout=1))
-
-
 #: Answers whose errcode, or what stands behind it, repeats the URL.
 ECHOES = [b'-1,"errmsg":"{url}"', b'1234567,"errmsg":"{url}"', b'"{url}"']
 ECHO = b"<html>GET {url} failed; the same again: {url}</html>"

@@ -5,27 +5,19 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, Platform, RunningSandbox, World
+from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, Platform, RunningSandbox, World, testing
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.testing import (
-    APPID,
-    COMPONENT_APPID,
-    COMPONENT_APPSECRET,
-    COMPONENT_VERIFY_TICKET,
-    MERCHANT_TOKEN,
-    PLATFORM_TOKEN,
-    REFRESH_TOKEN,
-)
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 from tests.client.conftest import elsewhere  # noqa: F401  a fixture
 
 COMPONENT = "/cgi-bin/component/"
 COMMIT: dict[str, Any] = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
 PROOF: dict[str, Any] = {
     "component_appid": COMPONENT_APPID,
-    "component_appsecret": COMPONENT_APPSECRET,
-    "component_verify_ticket": COMPONENT_VERIFY_TICKET,
+    "component_appsecret": testing.COMPONENT_APPSECRET,
+    "component_verify_ticket": testing.COMPONENT_VERIFY_TICKET,
 }
 
 

@@ -19,6 +19,7 @@ NO_ORIGINS: list[Any] = [
     "https://中国.cn", "https://example.com.", None, 7, [EXAMPLE],
     "https://notexample.com", "https://com", "https://example.com.evil.org", "https://other.org",  # not covered
 ]  # fmt: skip
+TAB_OF_NO_PAGE = '{"pages":["pages/index/index"],"tabBar":{"list":[{"pagePath":"pages/order/list"}]}}'
 ITEM = {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2, "title": "shop"}
 OWNER = {"contact_email": "ops@example.com", "notice_method": "popup"}
 OWN, MERCHANTS = {"component_appid": COMPONENT_APPID}, {"component_appid": COMPONENT_APPID, "authorizer_appid": APPID}
@@ -85,11 +86,7 @@ REFUSED: list[tuple[str, int, list[dict[str, Any]]]] = [
     ("/wxa/commit", 85045, commits("ext_json", '{"extPages":{"pages/absent":{}}}')),
     ("/wxa/commit", 85045, commits("ext_json", '{"subpackages":[{"root":"pages/","pages":["absent"]}]}')),
     ("/wxa/commit", 85045, commits("ext_json", '{"tabBar":{"list":[{"pagePath":"pages/absent"}]}}')),
-    (
-        "/wxa/commit",
-        85045,
-        commits("ext_json", '{"pages":["pages/index/index"],"tabBar":{"list":[{"pagePath":"pages/order/list"}]}}'),
-    ),
+    ("/wxa/commit", 85045, commits("ext_json", TAB_OF_NO_PAGE)),
     ("/wxa/commit", 85046, commits("ext_json", '{"tabBar":{"list":[{"text":"home"}]}}')),
     ("/wxa/addtotemplate", 85064, each("draft_id", 13)),
     ("/wxa/deletetemplate", 85064, each("template_id", 48)),
