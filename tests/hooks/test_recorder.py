@@ -16,7 +16,6 @@ from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.client.delivery import Answer, Request
 from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.hooks import accepted
 from airflow_wxa.hooks.recorder import Recorder, current_task
@@ -36,27 +35,13 @@ class Bench:
 
     def __init__(self, running: RunningSandbox, ledger: Ledger) -> None:
         self.running, self.ledger = running, ledger
-        self.seen_while_sending: list[str] = []
 
     def recorder(self, task: TaskRef = TASK) -> Recorder:
         return Recorder(lambda: self.ledger, COMPONENT_APPID, task)
 
-    def withdrawing(self, task: TaskRef = TASK) -> Recorder:
-        recorder = self.recorder(task)
-        recorder.left([Left("undocodeaudit", APPID)])
-        return recorder
-
     def client(self, recorder: Recorder | None = None) -> WxaClient:
         source = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
-        client = WxaClient(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
-        send = client._http.send
-
-        def watched(request: Request) -> Answer:
-            self.seen_while_sending = [entry.result for entry in self.ledger.entries()]
-            return send(request)
-
-        client._http.send = watched  # type: ignore[method-assign]
-        return client
+        return WxaClient(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
 
     def only(self) -> Entry:
         (entry,) = self.ledger.entries()
@@ -71,9 +56,8 @@ def bench(wxa_sandbox: RunningSandbox, tmp_path: Path) -> Bench:
     return Bench(wxa_sandbox, Ledger(f"sqlite:///{tmp_path / 'wxa.db'}"))
 
 
-def test_a_write_is_noted_before_it_is_sent_and_completed_after_it(bench: Bench) -> None:
+def test_a_write_is_noted_and_completed_by_its_answer(bench: Bench) -> None:
     bench.client().send(COMMIT.knowing({"trial": None}))
-    assert bench.seen_while_sending == ["unknown"]
     entry = bench.only()
     assert (entry.result, entry.errcode, entry.appid, entry.endpoint) == ("ok", 0, APPID, "commit")
     assert (entry.task, entry.before) == (TASK, {"trial": None})
@@ -202,48 +186,35 @@ def in_audit(bench: Bench) -> None:
     account.submit(account.check_submittable(privacy_api_not_use=False, audit_rest=9), auditid=7, now=1)
 
 
-def test_an_older_attempt_may_not_withdraw_any_more(bench: Bench) -> None:
+UNDO = Left("undocodeaudit", APPID)
+OTHERS = [Left("revertcoderelease", APPID), Left("undocodeaudit", "wx0000000000000009"), Left("modify_domain", APPID)]
+
+
+def test_a_withdrawal_needs_the_fence_of_its_own_call_for_the_newest_attempt(bench: Bench) -> None:
     in_audit(bench)
-    older, newer = bench.withdrawing(), bench.withdrawing(NEXT_TRY)
-    with pytest.raises(WxaStateError, match="a newer attempt of the same task is under way"):
-        bench.client(older).send(undocodeaudit(APPID))
+    without, others, older, newer = (bench.recorder(task) for task in (TASK, TASK, TASK, NEXT_TRY))
+    others.left(OTHERS)
+    older.left([UNDO])
+    assert newer.left([UNDO, *OTHERS]) == [5, 1, 5, 50]
+    refusals = {without: "undocodeaudit not sent: by itself", others: "undocodeaudit not sent: by itself"}
+    for refused, said in (refusals | {older: "a newer attempt of the same task is under way"}).items():
+        with pytest.raises(WxaStateError, match=said):
+            bench.client(refused).send(undocodeaudit(APPID))
     assert bench.asked("/wxa/undocodeaudit") == 0
     assert bench.ledger.entries() == []
-    outcome = bench.client(newer).run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
-    assert outcome.superseded == "9.9.9"
+    bench.client(newer).send(undocodeaudit(APPID))
+    assert newer.left([UNDO, *OTHERS]) == [4, 1, 5, 50]
 
 
 def test_a_withdrawal_is_known_by_its_sheet_and_one_that_was_refused_is_none(bench: Bench) -> None:
     in_audit(bench)
     bench.running.add_fault(Fault(path="/wxa/undocodeaudit", kind="errcode_before", errcode=87012))
     for known in (set[str](), {"7"}):
-        recorder = bench.withdrawing()
+        recorder = bench.recorder()
+        recorder.left([UNDO])
         with nullcontext() if known else pytest.raises(WxaStateError, match="87012"):
             bench.client(recorder).send(undocodeaudit(APPID).knowing({"auditid": "7"}))
         assert recorder.recall([Recall(APPID)])[0].withdrawn == known
-
-
-def test_a_call_that_needs_a_fence_is_not_sent_without_its_own(bench: Bench) -> None:
-    in_audit(bench)
-    recorder = bench.recorder()
-    recorder.left([Left("undocodeaudit", "wx0000000000000009"), Left("revertcoderelease", APPID)])
-    for observed in (bench.recorder(), recorder):
-        with pytest.raises(WxaStateError, match="undocodeaudit not sent: by itself"):
-            bench.client(observed).send(undocodeaudit(APPID))
-    assert bench.asked("/wxa/undocodeaudit") == 0
-
-
-def test_one_recorder_holds_the_fences_of_many_mini_programs_and_calls(bench: Bench) -> None:
-    in_audit(bench)
-    recorder = bench.recorder()
-    others = [
-        Left("revertcoderelease", APPID),
-        Left("undocodeaudit", "wx0000000000000009"),
-        Left("modify_domain", APPID),
-    ]
-    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [5, 1, 5, 50]
-    bench.client(recorder).send(undocodeaudit(APPID))
-    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [4, 1, 5, 50]
 
 
 # Approvals
@@ -308,25 +279,23 @@ def test_an_outcome_resolves_the_lost_answers_it_tells_about(bench: Bench, outco
     assert ledger.outcome("wxa_release", "manual__1", appid) == outcome.to_json()
 
 
-def test_a_stop_after_a_write_is_noted_with_what_to_do_and_leaves_lost_answers_unknown(bench: Bench) -> None:
-    bench.running.add_fault(Fault(path="/wxa/commit", kind="drop_before"))
-    recorder = bench.recorder()
-    with pytest.raises(WxaTransportError):
-        bench.client(recorder).send(COMMIT)
-    recorder.ended([(COMMIT, WxaStateError("commit stopped", next_step="ask", endpoint="commit", appid=APPID))])
-    said = {"outcome": "stopped", "what": "commit stopped", "next_step": "ask", "errcode": 0}
-    assert (bench.only().after, bench.only().result) == (said, "unknown")
-    assert bench.ledger.outcome("wxa_release", "manual__1", APPID) == said
-
-
-def test_a_failure_that_is_tried_again_and_a_stop_before_any_write_are_no_outcome(bench: Bench) -> None:
+def test_only_a_stop_after_a_write_is_an_outcome_that_says_what_to_do_and_leaves_lost_answers_unknown(
+    bench: Bench,
+) -> None:
     recorder = bench.recorder()
     recorder.ended([(None, WxaStateError("commit stopped"))])
-    assert bench.ledger.entries() == []
-    bench.client(recorder).send(COMMIT)
-    recorder.ended([(COMMIT, WxaTransportError("lost"))])
-    assert bench.only().after is None
-    assert bench.ledger.outcome("wxa_release", "manual__1", APPID) is None
+    assert (bench.ledger.entries(), bench.ledger.outcome("wxa_release", "manual__1", "")) == ([], None)
+    bench.running.add_fault(Fault(path="/wxa/commit", kind="drop_before"))
+    with pytest.raises(WxaTransportError):
+        bench.client(recorder).send(COMMIT)
+    said = {"outcome": "stopped", "what": "commit stopped", "next_step": "ask", "errcode": 0}
+    for error, outcome in (
+        (WxaTransportError("lost"), None),  # which is tried again
+        (WxaStateError("commit stopped", next_step="ask", endpoint="commit", appid=APPID), said),
+    ):
+        recorder.ended([(COMMIT, error)])
+        assert (bench.only().after, bench.only().result) == (outcome, "unknown")
+        assert bench.ledger.outcome("wxa_release", "manual__1", APPID) == outcome
 
 
 def test_outside_of_a_task_nobody_is_named() -> None:
