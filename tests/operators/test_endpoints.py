@@ -220,24 +220,6 @@ def test_what_is_no_rise_and_nothing_to_take_back_is_not_sent(wxa_default: Runni
     assert len(calls(wxa_default.journal, GRAY, REVERT)) == 1
 
 
-@either
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "errcode_after"])
-@pytest.mark.parametrize("path", [GRAY, REVERT])
-@pytest.mark.usefixtures("approved")
-def test_a_rerun_ends_whatever_is_lost(account: MiniProgram, wxa_default: RunningSandbox, path: str, kind: Any) -> None:
-    if path == REVERT:
-        gray(30)
-    wxa_default.add_fault(Fault(path=path, kind=kind))
-    act = revert if path == REVERT else lambda: gray(30)
-    try:
-        act()
-    except (WxaTransportError, WxaBusyError):
-        act()
-    assert (account.gray["gray_percentage"], account.gray["status"]) == (30, 4 if path == REVERT else 1)
-    done = [entry for entry in calls(wxa_default.journal, path) if entry.errcode == 0]
-    assert len(done) <= 1
-
-
 @pytest.mark.usefixtures("approved")
 def test_an_approved_version_goes_to_a_part_and_then_to_all(account: MiniProgram, wxa_default: RunningSandbox) -> None:
     auditid = str(account.sheets[-1].auditid)

@@ -21,8 +21,10 @@ def plan(percentage: int, status: int = 1) -> dict[str, Any]:
 
 
 #: The plan, look by look, what WeChat says to the write; and how a raise to 30 percent ends.
-RISES: list[tuple[list[Any], int, Ending]] = [
+RISES: list[tuple[list[Any], Any, Ending]] = [
     ([plan(10), plan(10), plan(30)], 0, RAISED),  # an old plan right after the write is lag
+    *[([plan(10), plan(30)], said, RAISED) for said in (LOST, -1)],
+    ([plan(10), plan(10)], LOST, stops(LOST)),
     ([plan(10), plan(30)], 85082, RAISED),  # somebody who raised it to the same part did it for us
     ([plan(10), plan(60)], 85082, stops(WxaStateError, "85082")),  # and one who raised it further is left alone
     # A plan that WeChat does not tell is none.
@@ -47,7 +49,8 @@ def test_a_retry_that_sees_the_plan_from_before_its_write_sends_nothing(script: 
 
 #: The plan behind the cancellation of one at 10 percent, what WeChat says to it; and how it ends.
 CANCELLATIONS: list[tuple[Any, Any, Ending]] = [
-    (plan(10, 4), LOST, done("reverted")),
+    *[(plan(10, 4), said, done("reverted")) for said in (LOST, -1)],
+    (plan(10), LOST, stops(LOST)),
     (plan(10), 87012, stops(WxaStateError, "87012")),
     # A plan that finished meanwhile was not taken back.
     (plan(100, 3), 87012, stops(WxaStateError)),
