@@ -82,16 +82,14 @@ def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager, 
     assert form.hook_name == "WeChat Mini Program platform"
 
 
-def test_the_form_shows_every_field_of_the_connection_and_hides_the_secret_ones(form: ConnectionHookMetaData) -> None:
-    shown = {
-        name: (each["description"], each["schema"].get("format")) for name, each in (form.extra_fields or {}).items()
-    }
-    named = get_provider_info()["connection-types"][0]["conn-fields"]  # whose words tests/test_docs.py holds
-    assert shown == {name: (each["description"], each["schema"].get("format")) for name, each in named.items()}
+def test_the_form_shows_every_field_by_what_it_holds_and_hides_the_secret_ones(form: ConnectionHookMetaData) -> None:
+    shown, named = (
+        {name: (each["description"], each["schema"].get("format")) for name, each in fields.items()}
+        # The words of the second are held by tests/test_docs.py.
+        for fields in (form.extra_fields or {}, get_provider_info()["connection-types"][0]["conn-fields"])
+    )
+    assert shown == named
     assert [format_ for _, format_ in shown.values()].count("password") == 7
-
-
-def test_the_form_names_the_standard_fields_by_what_they_hold(form: ConnectionHookMetaData) -> None:
     standard: Any = form.standard_fields
     assert standard.host.title == "API host"
     hidden = {name for name in ("login", "password", "host", "port", "url_schema") if getattr(standard, name).hidden}

@@ -15,6 +15,8 @@ from tests.airflow_session import connection
 
 CANARY = "canary-in-the-connection"
 MANY = [f"wx{number:016x}" for number in range(100)]
+MOST = f"accepts the token of {' and the token of '.join(MANY[:3])} (97 more merchant tokens were not tried)."
+NONE: dict[str, Any] = {"authorizer_access_tokens": None, "component_access_token": None}
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +26,7 @@ def airflow(airflow_database: None) -> None:
 
 def test_testing_a_connection_asks_no_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TokenServer, "token", lambda *_: pytest.fail("the token server was asked"))
-    none: dict[str, Any] = {"authorizer_access_tokens": None, "component_access_token": None}
-    of_server = connection("", token_url="https://tokens.example.com/t", **none)
+    of_server = connection("", token_url="https://tokens.example.com/t", **NONE)
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", of_server)
     worked, said = WxaHook().test_connection()
     assert worked
@@ -68,42 +69,29 @@ def test_token_problems_make_no_call(wxa_default: RunningSandbox) -> None:
     assert wxa_default.journal == []
 
 
-def said_of(wechat: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> tuple[bool, str]:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wechat.url, **changes))
-    return WxaHook().test_connection()
-
-
 @pytest.mark.parametrize(
-    ("changes", "said", "asked"),
+    ("changes", "works", "said", "asked"),
     [
-        ({}, f"accepts the token of {APPID} and the platform token.", 2),
-        ({"component_access_token": None}, f"accepts the token of {APPID}.", 1),
-        ({"authorizer_access_tokens": None}, "accepts the platform token.", 1),
-        (
-            {"authorizer_access_tokens": dict.fromkeys(MANY, MERCHANT_TOKEN), "component_access_token": None},
-            f"accepts the token of {' and the token of '.join(MANY[:3])} (97 more merchant tokens were not tried).",
-            3,
-        ),
+        ({}, True, f"accepts the token of {APPID} and the platform token.", 2),
+        ({"component_access_token": None}, True, f"accepts the token of {APPID}.", 1),
+        ({"authorizer_access_tokens": None}, True, "accepts the platform token.", 1),
+        (NONE | {"authorizer_access_tokens": dict.fromkeys(MANY, MERCHANT_TOKEN)}, True, MOST, 3),
+        ({"component_access_token": CANARY}, False, "errcode 40001", 2),
+        ({"authorizer_access_tokens": {APPID: CANARY}}, False, "errcode 40001", 1),
+        (NONE, False, "holds no token", 0),
+        ({"timeout": -1}, False, "timeout = -1", 0),
     ],
 )
-def test_testing_a_connection_says_in_one_sentence_what_works(
-    wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str, asked: int
+def test_testing_a_connection_says_in_one_sentence_what_works_and_without_a_token_what_does_not(
+    wxa_sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    works: bool,
+    said: str,
+    asked: int,
 ) -> None:
-    assert said_of(wxa_sandbox, monkeypatch, changes) == (True, f"{wxa_sandbox.url} {said}")
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, **changes))
+    worked, text = WxaHook().test_connection()
+    assert (worked, said in text, CANARY in text) == (works, True, False)
+    assert not works or text == f"{wxa_sandbox.url} {said}"
     assert len(wxa_sandbox.journal) == asked
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"component_access_token": CANARY}, "errcode 40001"),
-        ({"authorizer_access_tokens": {APPID: CANARY}}, "errcode 40001"),
-        ({"authorizer_access_tokens": None, "component_access_token": None}, "holds no token"),
-        ({"timeout": -1}, "timeout = -1"),
-    ],
-)
-def test_testing_a_connection_says_what_does_not_work(
-    wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
-) -> None:
-    works, text = said_of(wxa_sandbox, monkeypatch, changes)
-    assert (works, said in text, CANARY in text) == (False, True, False)
