@@ -1,5 +1,6 @@
 """Publishing: an approved sheet of ours and nothing else, once; then the proof."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import Approved, Step, gray_release, release_version
+from airflow_wxa.steps import Approved, gray_release, release_version
 from airflow_wxa.steps.release import before_release
 from tests.steps import answers
 from tests.steps.answers import FOREIGN, LOST, NO_SHEET, OPEN, OURS, VERSION, effective, own, platform, sheet, versions
@@ -173,26 +174,23 @@ def test_a_list_that_wechat_does_not_tell_is_found_as_it_was_approved(script: Sc
         script.play(before_release(VERSION, ()), looks=LOST)
 
 
-def makes(auditid: str) -> dict[str, Step[Any]]:
-    """Return the steps that show a version to users, by the endpoint that does."""
-    return {
-        "release": release_version(VERSION, noted_auditid=auditid, approval=APPROVAL),
-        "grayrelease": gray_release(VERSION, 30, noted_auditid=auditid, approval=APPROVAL),
-    }
+#: Steps that show a version to users, and the first look of each.
+PUBLISHES = [
+    (partial(release_version, VERSION, approval=APPROVAL), "getversioninfo"),
+    (partial(gray_release, VERSION, 30, approval=APPROVAL), "getgrayreleaseplan"),
+]
 
 
-@pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
-def test_only_the_sheet_that_somebody_has_approved_is_published(script: Script, endpoint: str, before: str) -> None:
+@pytest.mark.parametrize(("publishes", "before"), PUBLISHES)
+def test_only_the_sheet_that_somebody_has_approved_is_published(script: Script, publishes: Any, before: str) -> None:
     refused = WxaStateError("nobody has approved it")
-    with pytest.raises(WxaStateError) as raised:
-        script.play(makes("7")[endpoint], approved=refused, **{before: NOTHING})
-    assert raised.value is refused
+    stops(refused)(lambda: script.play(publishes(noted_auditid="7"), approved=refused, **{before: NOTHING}))
     assert script.asked == [before]
     looks = {"getversioninfo": [NOTHING], before: [NOTHING] * (1 + (before == "getversioninfo"))}
     for auditid in ("7", ""):
         told = f"sheet {auditid or 'not known'} was approved, and it is not the latest"
         with pytest.raises(WxaStateError, match=told):
-            script.play(makes(auditid)[endpoint], approved=True, sheets=APPROVED, own=own(), **looks)
+            script.play(publishes(noted_auditid=auditid), approved=True, sheets=APPROVED, own=own(), **looks)
 
 
 #: What is effective and else shown behind a release; and how its proof ends.
