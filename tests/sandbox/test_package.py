@@ -9,30 +9,9 @@ from pathlib import Path
 import airflow_wxa.sandbox
 from airflow_wxa import pytest_plugin, testing
 
-USERS_TEST = """
-import json, os, pytest, requests
-
-@pytest.fixture
-def wxa_world(wxa_world):
-    wxa_world.platforms[0].published = []
-    return wxa_world
-
-def test_it(wxa_sandbox):
-    token = wxa_sandbox.world.mini_programs[0].authorizer_access_token
-    url = wxa_sandbox.url + "/wxa/setwebviewdomain"
-    assert requests.post(url, params={"access_token": token}, json={}).json()["errcode"] == 89020
-
-def test_it_has_a_connection(wxa_connection, wxa_sandbox):
-    assert wxa_connection == "wxa_default"
-    connection = json.loads(os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
-    assert connection["host"] == wxa_sandbox.url
-    assert list(connection["extra"]["authorizer_access_tokens"]) == ["wx0000000000000001"]
-"""
-
 
 def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/reference/test-kit.md").read_text("utf-8")
-    (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
     (tmp_path / "test_page.py").write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     # Where the checkout was installed before it had an entry point, the plugin is named.
@@ -42,7 +21,7 @@ def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(t
     run = subprocess.run(
         command, cwd=root, env={**os.environ, **home}, capture_output=True, text=True, timeout=120, check=False
     )
-    assert "5 passed" in run.stdout + run.stderr
+    assert "3 passed" in run.stdout + run.stderr
 
 
 def test_a_test_suite_that_asks_for_nothing_imports_nothing() -> None:

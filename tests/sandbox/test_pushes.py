@@ -24,14 +24,10 @@ def sha1(*words: str) -> str:
     return hashlib.sha1("".join(sorted(words)).encode()).hexdigest()  # noqa: S324
 
 
-def decrypted(encrypted: str) -> bytes:
+def message(content: str) -> tuple[str, str]:
     key = base64.b64decode(ENCODING_AES_KEY + "=")
     decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
-    return decryptor.update(base64.b64decode(encrypted)) + decryptor.finalize()
-
-
-def message(content: str) -> tuple[str, str]:
-    plain = decrypted(fields(content)["Encrypt"])
+    plain = decryptor.update(base64.b64decode(fields(content)["Encrypt"])) + decryptor.finalize()
     assert (len(plain) % 32, plain[-1] in range(1, 33)) == (0, True)
     assert plain[-plain[-1] :] == bytes([plain[-1]]) * plain[-1]
     plain = plain[: -plain[-1]]
