@@ -1,6 +1,7 @@
 """Domains and the privacy guide of a fleet: what a manifest asks for, and what goes offline only with leave."""
 
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 
@@ -66,10 +67,8 @@ def test_the_review_gets_what_the_manifest_has_for_it(drive: Drives) -> None:
         ({"domain_action": "all", "webviewdomain": None}, "example.org", "platform list https://example.com"),
     ],
 )
-def test_no_domain_is_lost_unseen(
-    drive: Drives, asked: dict[str, Any], kept: str, missing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
+@patch.object(lag, "_PAUSES", (0.0,))
+def test_no_domain_is_lost_unseen(drive: Drives, asked: dict[str, Any], kept: str, missing: str) -> None:
     here = drive(fleet_world(1, **REGISTERED), release=asked)
     here.platform_token = PLATFORM_TOKEN
     here.submitted()
@@ -117,9 +116,7 @@ def go_on(here: Drive) -> list[str | None]:
 
 
 @pytest.mark.parametrize("leave", [None, "release"])
-def test_without_approval_it_is_blocked_before_its_write_unless_there_is_leave(
-    drive: Drives, world: World, leave: str | None
-) -> None:
+def test_unasked_it_is_blocked_before_its_write_without_leave(drive: Drives, world: World, leave: str | None) -> None:
     here = drive(world, release={"domain_action": "add", "on_lost_domains": leave})
     here.plan()
     assert go_on(here) == ["released", "released" if leave else "blocked", "released", "released"]

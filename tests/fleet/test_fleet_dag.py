@@ -174,9 +174,7 @@ def test_a_fleet_is_released_and_told_wave_by_wave(fleet: Walks, told: Told) -> 
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])
-def test_a_bad_canary_of_5_spends_5_submissions_of_all_and_the_stop_is_told(
-    fleet: Walks, told: Told, count: int
-) -> None:
+def test_a_bad_canary_of_5_spends_5_submissions_and_the_stop_is_told(fleet: Walks, told: Told, count: int) -> None:
     here, (dag, said) = fleet(count), told
     for canary in here.world.mini_programs[1:5]:
         canary.audit.result = "rejected"

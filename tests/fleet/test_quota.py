@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from collections.abc import Callable
 from functools import partial
+from unittest.mock import patch
 
 import pytest
 
@@ -48,9 +49,7 @@ def test_as_many_are_submitted_as_the_quota_has_the_first_that_could_be(drive: D
     assert (outcomes[no_right], outcomes[no_code]) == ("blocked", "blocked")
 
 
-def test_a_quota_that_others_have_used_up_is_met_once_and_asked_for_again_next_month(
-    connected: Serves, store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_quota_that_others_used_up_is_met_once_and_asked_for_next_month(connected: Serves, store_url: str) -> None:
     four = Drive.on(connected(4), store_url)
     four.load(manifest(4), shard_size=2)
     journal, (platform,) = four.wechat.journal, four.wechat.world.platforms
@@ -67,8 +66,8 @@ def test_a_quota_that_others_have_used_up_is_met_once_and_asked_for_again_next_m
     ended = [(app.outcome, app.errcode) for app in four.apps().values()]
     # Without a reserve the first beyond what was granted tries.
     assert ended == [*[("released", None)] * 3, ("no_quota", 85085)]
-    monkeypatch.setattr(approve_plan, "queryquota", getversioninfo)  # an answer without rest
-    with pytest.raises(WxaTransportError, match="how many submissions are left"):
+    is_left_out = patch.object(approve_plan, "queryquota", getversioninfo)  # an answer without rest
+    with is_left_out, pytest.raises(WxaTransportError, match="how many submissions are left"):
         audit_quota(WxaHook(), four.fleets, four.run)
 
 

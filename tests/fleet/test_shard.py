@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -48,10 +49,8 @@ def saved(failures: Iterator[object], seconds: float) -> dict[int, dict[str, Any
     return taken
 
 
-def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is_still_away_at_the_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
+@patch.object(rows, "_SAVE_SECONDS", 0.01)
+def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is_still_away_at_the_end() -> None:
     assert saved(repeat(True, 2), 0.3) == {
         1: {"stage": "newer", "done": "commit_code"},
         2: {"stage": "older"},
@@ -138,9 +137,7 @@ ONE, TWO = "wx0000000000000001", "wx0000000000000002"
     ],
     ids=["write", "platform's write", "end of a step", "fence"],
 )
-def test_what_a_shard_has_changed_is_not_answered_from_what_was_read_ahead(
-    change: Callable[[rows.LateResults], object],
-) -> None:
+def test_what_a_shard_has_changed_is_not_told_as_read_ahead(change: Callable[[rows.LateResults], object]) -> None:
     ledger = Observed()
     late = rows.LateResults(ledger)
     late.preload([ONE, TWO])
@@ -164,10 +161,8 @@ def test_what_was_read_ahead_is_read_again_together_when_it_is_old(monkeypatch: 
     assert (ledger.noted_for, ledger.asked) == ([[ONE, TWO], [ONE, TWO]], [])
 
 
-def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(
-    drive: Drives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shard, "_SCAN_GIVEN_UP", 0.3)
+@patch.object(shard, "_SCAN_GIVEN_UP", 0.3)
+def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(drive: Drives) -> None:
     world = fleet_world(4)
     world.mini_programs[0].scan_polls = NEVER
     here = drive(world)

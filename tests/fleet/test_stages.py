@@ -224,30 +224,22 @@ def test_a_task_is_for_the_stage_that_it_is_told_or_called_after_whatever_group_
     ]
 
 
-@pytest.mark.parametrize(
-    ("running", "found"), [("commit_code", "approve_plan"), ("a.b.commit_code", "a.b.approve_plan")]
-)
-def test_the_tasks_of_a_fleet_find_each_other_in_the_group_that_they_stand_in(running: str, found: str) -> None:
-    context: Any = {"ti": SimpleNamespace(task_id=running)}
-    assert beside(context, "approve_plan") == found
+@pytest.mark.parametrize("group", ["", "a.b."])
+def test_the_tasks_of_a_fleet_find_each_other_in_the_group_that_they_stand_in(group: str) -> None:
+    context: Any = {"ti": SimpleNamespace(task_id=f"{group}commit_code")}
+    assert beside(context, "approve_plan") == f"{group}approve_plan"
 
 
 @pytest.mark.parametrize(
-    ("waves", "fleet", "found"),
+    ("waves", "fleet", "shards"),
     [
-        (
-            {"canary": {"apps": 3}, "early": {"percent": 21}},
-            10,
-            {"canary": [0, 0, 1], "early": [0, 0, 1], "rest": [0, 0, 1, 1]},
-        ),
-        ({}, 5, {"rest": [0, 0, 1, 1, 2]}),
-        ({"canary": {"apps": 9}}, 2, {"canary": [0, 0]}),  # larger than the fleet
+        ({"canary": {"apps": 3}, "early": {"percent": 21}}, 10, ["001", "001", "0011"]),
+        ({}, 5, ["", "", "00112"]),
+        ({"canary": {"apps": 9}}, 2, ["00", "", ""]),  # larger than the fleet
     ],
 )
-def test_waves_take_the_first_and_rest_what_is_left_in_shards_of_2(
-    waves: dict[str, Any], fleet: int, found: dict[str, list[int]]
-) -> None:
-    expected = [(wave, number) for wave, numbers in found.items() for number in numbers]
+def test_waves_take_the_first_and_rest_what_is_left_by_2(waves: dict[str, Any], fleet: int, shards: list[str]) -> None:
+    expected = [(wave, int(shard)) for wave, of_wave in zip(WAVES, shards, strict=True) for shard in of_wave]
     assert list(places(read_waves(waves), fleet, 2)) == expected
 
 
