@@ -16,9 +16,10 @@ from tests.fleet.walking import Fleet
 
 
 @pytest.fixture(autouse=True)
-def tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try a Mini Program as often as otherwise, without the wait between."""
-    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try, and read again what lags, as often as otherwise, without the waits between."""
+    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0,) * 3)
+    monkeypatch.setattr("airflow_wxa.steps.lag._PAUSES", (0.0,) * 5)
 
 
 @pytest.fixture

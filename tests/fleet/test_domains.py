@@ -1,7 +1,6 @@
 """Domains and the privacy guide of a fleet: what a manifest asks for, and what goes offline only with leave."""
 
 from typing import Any, Final
-from unittest.mock import patch
 
 import pytest
 
@@ -11,7 +10,6 @@ from airflow_wxa.sandbox import World
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
 from airflow_wxa.sandbox.values import ReleaseInfo
-from airflow_wxa.steps import lag
 from airflow_wxa.store import TaskRef
 from tests.fleet.driving import PLATFORM, STAGES, Drive, Drives
 from tests.fleet.fleets import NO_DOMAINS, appid, fleet_world
@@ -67,7 +65,6 @@ def test_the_review_gets_what_the_manifest_has_for_it(drive: Drives) -> None:
         ({"domain_action": "all", "webviewdomain": None}, "example.org", "platform list https://example.com"),
     ],
 )
-@patch.object(lag, "_PAUSES", (0.0,))
 def test_no_domain_is_lost_unseen(drive: Drives, asked: dict[str, Any], kept: str, missing: str) -> None:
     here = drive(fleet_world(1, **REGISTERED), release=asked)
     here.platform_token = PLATFORM_TOKEN

@@ -10,7 +10,6 @@ import pytest
 from airflow_wxa.sandbox import Looseness, seeded_fleet
 from airflow_wxa.sandbox.loose import Lag
 from airflow_wxa.sandbox.worlds import Kind
-from airflow_wxa.steps import lag
 from tests.fleet.driving import PLATFORM, Drives
 
 SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
@@ -24,12 +23,6 @@ EXPECTED: dict[Kind, tuple[str, int | None]] = {
 #: Reads in a row that one try makes before it leaves it to the next.
 PATIENCE = 6
 OWN = tuple(kind for kind in get_args(Lag) if not kind.startswith("platform"))
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pause as often as otherwise, but not as long."""
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * (PATIENCE - 1))
 
 
 @pytest.mark.parametrize(
