@@ -34,10 +34,8 @@ STUBS = [(ROOT / "airflow_wxa" / room / "__init__.pyi").read_text("utf-8") for r
 OPERATORS = set(re.findall(r"^class (Wxa\w+)", "\n".join(STUBS), re.MULTILINE))
 every = each_row("row", CATALOGUE.values())
 
-PRIVACY = {
-    "owner_setting": {"contact_email": "ops@example.com", "notice_method": "popup"},
-    "setting_list": [{"privacy_key": "Location", "privacy_text": "shops nearby"}],
-}
+OWNER = {"contact_email": "ops@example.com", "notice_method": "popup"}
+PRIVACY = {"owner_setting": OWNER, "setting_list": [{"privacy_key": "Location", "privacy_text": "shops nearby"}]}
 
 #: A release, call by call: each answer is read by the schema of its endpoint.
 RELEASE = (

@@ -74,6 +74,11 @@ def elsewhere_tls(elsewhere: Elsewhere, certificate: Path) -> Elsewhere:
     return elsewhere
 
 
+def without_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in wire._CA_BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_a_certificate_of_the_host_that_connection_or_environment_trust_is_an_answer_and_no_other(
     twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,8 +89,7 @@ def test_a_certificate_of_the_host_that_connection_or_environment_trust_is_an_an
     egress = Egress(elsewhere_tls.url, ca_bundle=str(certificate))
     assert twins.send(release(APPID), at=egress).errcode == 0
     for variable in wire._CA_BUNDLES:
-        for name in wire._CA_BUNDLES:
-            monkeypatch.delenv(name, raising=False)
+        without_bundles(monkeypatch)
         monkeypatch.setenv(variable, str(certificate))
         assert twins.send(release(APPID), at=Egress(elsewhere_tls.url)).errcode == 0
 
@@ -94,8 +98,7 @@ def test_a_certificate_of_the_host_that_connection_or_environment_trust_is_an_an
 def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(
     twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
-    for name in wire._CA_BUNDLES:
-        monkeypatch.delenv(name, raising=False)
+    without_bundles(monkeypatch)
     absent = str(tmp_path / "absent.pem")
     if named in wire._CA_BUNDLES:
         monkeypatch.setenv(named, absent)

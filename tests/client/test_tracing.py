@@ -72,9 +72,7 @@ def test_requests_of_others_are_spans_as_before(wxa_sandbox: RunningSandbox, exp
 class Kept(sentry_sdk.Transport):
     """Keeps what would be sent."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
+    text = ""
 
     def capture_envelope(self, envelope: sentry_sdk.envelope.Envelope) -> None:
         self.text += envelope.serialize().decode()

@@ -22,10 +22,6 @@ def wechat(wechat: Wechat) -> Wechat:
     return wechat
 
 
-def ticket(wechat: Wechat) -> str:
-    return wechat.world.new_ticket(COMPONENT_APPID)
-
-
 def refreshed(wechat: Wechat) -> str:
     return wechat.refresh()["authorizer_access_token"]
 
@@ -44,7 +40,7 @@ def listed(wechat: Wechat) -> dict[str, str]:
 
 
 def test_the_whole_chain_from_ticket_to_merchant_call(wechat: Wechat) -> None:
-    platform = wechat.platform_token(component_verify_ticket=ticket(wechat))
+    platform = wechat.platform_token(component_verify_ticket=wechat.world.new_ticket(COMPONENT_APPID))
     assert (sorted(platform), platform["expires_in"]) == (["component_access_token", "expires_in"], 7200)
     token = platform["component_access_token"]
     assert sorted(wechat.component("api_create_preauthcode", token=token)) == ["expires_in", "pre_auth_code"]
@@ -57,11 +53,11 @@ def test_the_whole_chain_from_ticket_to_merchant_call(wechat: Wechat) -> None:
 
 
 def test_a_ticket_works_for_12_hours_beside_the_secret_from_a_listed_ip(wechat: Wechat) -> None:
-    first = ticket(wechat)
+    first = wechat.world.new_ticket(COMPONENT_APPID)
     answered = []
     for seconds in (0, 12 * HOUR - 1, 1, 87 * HOUR):
         wechat.world.advance(seconds)
-        ticket(wechat)
+        wechat.world.new_ticket(COMPONENT_APPID)
         answered.append(wechat.platform_token(component_verify_ticket=first).get("errcode", 0))
     assert answered == [0, 0, 61005, 61005]
     assert "errcode" not in wechat.platform_token()  # a fixed ticket runs out only by hand
@@ -83,7 +79,7 @@ def test_the_daily_limit_is_answered_45009_until_the_next_day_in_beijing(wechat:
 
 
 def test_tickets_are_started_again_only_after_they_stopped(wechat: Wechat) -> None:
-    ticket(wechat)
+    wechat.world.new_ticket(COMPONENT_APPID)
     said = []
     for seconds in (0, 1199, 1):
         wechat.world.advance(seconds)

@@ -75,9 +75,8 @@ def test_signatures_are_sha1_over_the_sorted_words_and_two_encryptions_of_one_me
 
 
 def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
-    assert fields(sealed("").content.decode())["AppId"] == COMPONENT_APPID
-    merchants = fields(sealed("", to_user_name="gh_1").content.decode())
-    assert (merchants["ToUserName"], "AppId" in merchants) == ("gh_1", False)
+    platforms, merchants = (fields(sealed("", **to).content.decode()) for to in ({}, {"to_user_name": "gh_1"}))
+    assert (platforms["AppId"], merchants["ToUserName"], "AppId" in merchants) == (COMPONENT_APPID, "gh_1", False)
 
 
 def test_a_pushed_ticket_gets_a_token(wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere) -> None:
