@@ -193,6 +193,17 @@ def test_only_the_sheet_that_somebody_has_approved_is_published(script: Script, 
             script.play(publishes(noted_auditid=auditid), approved=True, sheets=APPROVED, own=own(), **looks)
 
 
+@pytest.mark.parametrize(("publishes", "before"), PUBLISHES)
+def test_a_domain_that_the_question_did_not_name_does_not_go_offline(
+    script: Script, publishes: Any, before: str
+) -> None:
+    looks = {before: [NOTHING], "getversioninfo": [versions(None, FOREIGN)] * (1 + (before == "getversioninfo"))}
+    lists = {f"{name}_webviewdomain": [] for name in ("third", "mp", "direct")}
+    reads = looks | {"effective": effective(A) | lists, "hosts": platform()}
+    told = f"goes offline {A.origin}"
+    stops(WxaStateError, told)(lambda: script.play(publishes(noted_auditid="7"), approved=True, **reads))
+
+
 #: What is effective and else shown behind a release; and how its proof ends.
 PROOFS: list[tuple[list[Any], Any, Ending]] = [
     ([effective(B, A)], {"wanted": [A]}, done("released", effective=(A.origin, B.origin))),
