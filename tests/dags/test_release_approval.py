@@ -3,20 +3,17 @@
 Then what users try with the REST API who may not approve: nothing is released, and no platform list is written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
 
 from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_release import release_dag
-from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import DomainOutcome
-from tests.airflow_session import register_dag
+from tests.airflow_session import PLAIN, register_dag
 from tests.dags.scheduled import Scheduled
 from tests.dags.stepwise import Stepwise
 from tests.dags.worlds import ORIGIN, REGISTER, Shop, failure, missing
@@ -198,19 +195,8 @@ def test_who_says_by_an_xcom_that_an_individual_owns_it_does_not_release_without
 
 
 @pytest.mark.usefixtures("airflow_database")
-@pytest.mark.parametrize(
-    ("new_dag", "conf"),
-    [
-        (release_dag, {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "webviewdomain": []}),
-        (rollback_dag, {"appid": APPID}),
-        (platform_domains_dag, {"action": "set", "hosts": ["m.example.com"]}),
-    ],
-)
-def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(
-    airflow: Browser, new_dag: Callable[..., DAG], conf: dict[str, Any]
-) -> None:
-    dag_id = f"fixed_{new_dag.__name__}"
-    register_dag(new_dag(dag_id, fixed={"approval": True, "approvers": ["wu"]}))
-    body = {"logical_date": None, "conf": conf | {"approval": False}}
-    answer = airflow.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=login("ADMIN"))
+def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(airflow: Browser) -> None:
+    register_dag(release_dag("fixed_release", fixed={"approval": True, "approvers": ["wu"]}))
+    body = {"logical_date": None, "conf": dict(PLAIN) | {"approval": False}}
+    answer = airflow.send("POST", "/api/v2/dags/fixed_release/dagRuns", json=body, headers=login("ADMIN"))
     assert (answer.status_code, "param approval" in answer.json()["detail"]) == (400, True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, dag, task
+from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.context import OutletEventAccessor
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
@@ -315,8 +315,8 @@ def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_s
 ) -> None:
     reviewed_at_once(shop)
 
-    @dag(schedule=None)
-    def released_in_taskflow() -> None:
+    with DAG("taskflow", schedule=None) as dag:
+
         @task(outlets=[RELEASES] if has_outlet else [])
         def publish() -> dict[str, Any]:
             WxaHook().commit(**REQUIRED)
@@ -325,7 +325,7 @@ def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_s
         publish()
 
     with caplog.at_level("WARNING", logger="airflow_wxa.hooks.outlets"):
-        succeeded(run_dag(released_in_taskflow()))
+        succeeded(run_dag(dag))
     assert [uri for uri, _ in events] == ([URI] if has_outlet else [])
     assert ("give the task outlets=[RELEASES]" in caplog.text) == (not has_outlet)
 

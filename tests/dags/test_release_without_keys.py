@@ -35,7 +35,6 @@ from tests.dags.worlds import PLATFORM_LIST, REGISTER, Shop, failure
 from tests.store.databases import new_postgresql_database
 
 BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
-PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,9 @@ def running(wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
         store = Store(owner_url, [key])
         store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
         store._database.engine.dispose()
+        conn = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID}
         environment = os.environ | {
-            "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(PLATFORM | {"host": wechat.url}),
+            "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(conn | {"password": COMPONENT_APPSECRET}),
             "AIRFLOW__WXA__SQL_ALCHEMY_CONN": owner_url,
             "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
         }
@@ -93,8 +93,7 @@ def running(wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
                 url = next((line.split()[1] for line in process.stderr or () if line.startswith("token_url ")), "")
                 assert url, "it did not start"
                 extra = {"token_url": url, "token_url_bearer": BEARER}
-                conn = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "extra": extra}
-                worker = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(conn)}
+                worker = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps({**conn, "extra": extra})}
                 worker["AIRFLOW__WXA__SQL_ALCHEMY_CONN"] = narrow(owner_url)
                 no_keys = dict.fromkeys(("AIRFLOW__WXA__ENCRYPTION_KEYS", "AIRFLOW__CORE__FERNET_KEY"), "")
                 yield Server(url, log, worker | no_keys)
@@ -129,7 +128,9 @@ def narrow(owner_url: str) -> str:
     return re.sub(r"//[^@]*@", f"//{role}@", owner_url)
 
 
-def test_a_worker_without_keys_releases(shop: Shop, server: Server) -> None:
+def test_a_worker_without_keys_releases_and_changes_no_platform(
+    shop: Shop, server: Server, wechat: RunningSandbox
+) -> None:
     assert shop.release().xcoms["release"]["outcome"] == "released"
     assert [each.endpoint for each in open_ledger().entries(appid=APPID) if each.endpoint == "release"] == ["release"]
     given = {(line["kind"], line["appid"], line["status"]) for line in server.lines() if "kind" in line}
@@ -139,9 +140,7 @@ def test_a_worker_without_keys_releases(shop: Shop, server: Server) -> None:
         open_store()
     with open_ledger()._database.engine.connect() as connection, pytest.raises(ProgrammingError, match="permission"):
         connection.execute(text("SELECT * FROM wxa_credential"))
-
-
-def test_what_changes_the_platform_is_refused_before_a_call(shop: Shop, server: Server, wechat: RunningSandbox) -> None:
+    wechat.journal.clear()
     assert "nothing that changes the platform" in failure(shop.walk(**REGISTER), "check_release")
     assert [entry.path for entry in wechat.journal if entry.path.startswith("/wxa/")] == []
 
