@@ -263,7 +263,7 @@ def test_the_question_of_a_rollback_shows_what_goes_what_comes_back_and_the_doma
 
 @pytest.mark.parametrize("forged", [{"app_version": "10"}, {"user_version": "9"}, {"user_desc": "another"}])
 def test_a_plan_that_somebody_edited_sends_nothing(shop: Shop, moves: Moves, forged: dict[str, str]) -> None:
-    """Send the number of another version than was listed; where one was approved, test_questions_and_writes.py does."""
+    """Send the number of another version than was listed; where one was approved, test_release_approval.py does."""
 
     def edited(context: Any) -> dict[str, Any]:
         plan: dict[str, Any] = context["ti"].xcom_pull(task_ids="list_versions")
