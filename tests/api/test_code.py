@@ -109,11 +109,11 @@ def test_a_sheet_without_description_is_ours_if_noted(auditid: str, user_version
     assert VERSION.is_sheet(AuditSheet(auditid, AuditStatus.AUDITING, user_version), noted) is ours
 
 
-def test_ext_json_travels_as_canonical_text_with_the_appid_in_it() -> None:
+def test_ext_json_travels_as_canonical_text_with_the_appid_in_it_and_unknown_keys_pass() -> None:
+    assert code.version_problems(APPID, 47, "1", {"newInTheseDays": {"a": [1, None, True]}}) == []
     version = CodeVersion.of(APPID, 47, "1", {"window": {"navigationBarTitleText": "店"}, "ext": {}})
-    assert version.sent_ext_json == (
-        '{"ext":{},"extAppid":"wx0000000000000001","window":{"navigationBarTitleText":"店"}}'
-    )
+    sent = '{"ext":{},"extAppid":"wx0000000000000001","window":{"navigationBarTitleText":"店"}}'
+    assert version.sent_ext_json == sent
 
 
 #: Field → values that cannot be right, and what is said of each.
@@ -158,10 +158,6 @@ def test_all_parts_are_reported_together() -> None:
     named = [problem.partition(" ")[0] for problem in raised.value.problems]
     assert named == ["template_id", "user_version", "ext_json.extAppid"]
     assert raised.value.appid == APPID
-
-
-def test_unknown_keys_of_ext_json_pass() -> None:
-    assert code.version_problems(APPID, 47, "1", {"newInTheseDays": {"a": [1, None, True]}}) == []
 
 
 EXP = {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": "trial"}
