@@ -23,10 +23,17 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def serving() -> Iterator[Serves]:
-    """Return what serves a world, or one of so many Mini Programs, until the test ends."""
+def serving(store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serves]:
+    """Return what serves a world, or one of so many Mini Programs, to ``wxa_default`` until the test ends."""
     with ExitStack() as stack:
-        yield lambda world: stack.enter_context(serve(fleet_world(world) if isinstance(world, int) else world))
+
+        def start(world: World | int) -> RunningSandbox:
+            wechat = stack.enter_context(serve(fleet_world(world) if isinstance(world, int) else world))
+            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", wechat.connection())
+            monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", store_url)
+            return wechat
+
+        yield start
 
 
 @pytest.fixture
@@ -47,18 +54,6 @@ def drive(serving: Serves, store_url: str) -> Callable[..., Drive]:
 
 
 @pytest.fixture
-def connected(serving: Serves, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Serves:
-
-    def start(world: World | int) -> RunningSandbox:
-        wechat = serving(world)
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", wechat.connection())
-        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", store_url)
-        return wechat
-
-    return start
-
-
-@pytest.fixture
-def fleet(airflow_database: None, connected: Serves) -> Callable[..., Fleet]:  # noqa: F811
+def fleet(airflow_database: None, serving: Serves) -> Callable[..., Fleet]:  # noqa: F811
     """Return what starts a fleet of so many Mini Programs that the DAG releases."""
-    return lambda count, **world: Fleet(connected(fleet_world(count, **world)))
+    return lambda count, **world: Fleet(serving(fleet_world(count, **world)))

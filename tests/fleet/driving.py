@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress
@@ -17,6 +17,7 @@ from airflow_wxa.fleet.shard import Shard, Wake, spec_of
 from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.server import RunningSandbox
+from airflow_wxa.sandbox.testing import COMPONENT_APPID as PLATFORM
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, NewApp, RunKey
 from tests.fleet.fleets import accepted, manifest
@@ -25,7 +26,6 @@ from tests.fleet.test_manifest import Files
 #: Takes a world, or the number of Mini Programs in one, and changes of the manifest.
 Drives = Callable[..., "Drive"]
 
-PLATFORM: Final = "wx00000000000000c1"
 STAGES = ("configure_domains", "domain_gate", "commit_code", "submit_audit")
 WAVES = ("canary", "early", "rest")
 

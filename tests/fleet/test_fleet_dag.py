@@ -37,11 +37,11 @@ KEY = RunKey("wxa_fleet_release", "alone")
 
 
 @pytest.fixture
-def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Loads:
+def alone(serving: Serves, monkeypatch: pytest.MonkeyPatch) -> Loads:
     """Return what loads a manifest for three Mini Programs, whose other tasks are called by themselves."""
 
     def start(text: str, conf: Mapping[str, Any] = {}, *, platform_token: bool = True, **world: Any) -> World:
-        wechat = connected(fleet_world(3, **world))
+        wechat = serving(fleet_world(3, **world))
         connection = json.loads(wechat.connection())
         if not platform_token:
             del connection["extra"]["component_access_token"]

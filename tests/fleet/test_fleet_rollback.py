@@ -73,11 +73,11 @@ def release(count: int, first_time: int) -> tuple[World, bytes]:
 
 @pytest.fixture
 def released(
-    airflow_database: None, connected: Serves, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: Any
+    airflow_database: None, serving: Serves, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: Any
 ) -> Released:
     at_release, rows = release(*getattr(request, "param", (9, 2)))
     (tmp_path / "wxa.db").write_bytes(rows)
-    wechat = connected(deepcopy(at_release))
+    wechat = serving(deepcopy(at_release))
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(json.loads(wechat.connection()) | {"login": PLATFORM}))
     made, do = Released(wechat, f"sqlite:///{tmp_path / 'wxa.db'}"), MiniProgram.roll_back
 

@@ -49,9 +49,8 @@ def test_as_many_are_submitted_as_the_quota_has_the_first_that_could_be(drive: D
     assert (outcomes[no_right], outcomes[no_code]) == ("blocked", "blocked")
 
 
-def test_a_quota_that_others_used_up_is_met_once_and_asked_for_next_month(connected: Serves, store_url: str) -> None:
-    four = Drive.on(connected(4), store_url)
-    four.load(manifest(4), shard_size=2)
+def test_a_quota_that_others_used_up_is_met_once_and_asked_for_next_month(drive: Drives) -> None:
+    four = drive(4, shard_size=2)
     journal, (platform,) = four.wechat.journal, four.wechat.world.platforms
     platform.audit_rest = 0
     four.submitted(usable=1)
@@ -94,9 +93,9 @@ Starts = Callable[[int, int], Months]
 
 
 @pytest.fixture
-def months(airflow_database: None, connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Starts:
+def months(airflow_database: None, serving: Serves, monkeypatch: pytest.MonkeyPatch) -> Starts:
     def start(count: int, a_month: int) -> Months:
-        made = Months(connected(fleet_world(count, audit_limit=a_month, audit_rest=a_month)), a_month)
+        made = Months(serving(fleet_world(count, audit_limit=a_month, audit_rest=a_month)), a_month)
         monkeypatch.setattr(fleet_operator, "looks_again", made.turn)
         return made
 

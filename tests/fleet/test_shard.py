@@ -19,10 +19,8 @@ from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Left, Recall
 from airflow_wxa.store.fleets import RunKey
 from tests.chaos.releasing import Memory
-from tests.fleet.driving import PLATFORM, Drive, Drives
+from tests.fleet.driving import Drive, Drives
 from tests.fleet.fleets import NEVER, fleet_world, manifest
-
-KEY = RunKey("wxa_fleet_release", "run")
 
 
 def saved(failures: Iterator[object], seconds: float) -> dict[int, dict[str, Any]]:
@@ -30,7 +28,7 @@ def saved(failures: Iterator[object], seconds: float) -> dict[int, dict[str, Any
     taken: dict[int, dict[str, Any]] = {}
 
     def change(key: RunKey, changes: dict[int, dict[str, Any]]) -> None:
-        assert key == KEY
+        assert key.run_id == "run"
         if next(failures, False):
             changed.change(1, {"stage": "newer"})  # comes while it is being written
             raise WxaTransportError("the store does not answer")
@@ -44,7 +42,7 @@ def saved(failures: Iterator[object], seconds: float) -> dict[int, dict[str, Any
             await asyncio.sleep(seconds)
             changed.change(3, {"stage": "last"})
 
-    changed = rows.Rows(SimpleNamespace(change=change), KEY)
+    changed = rows.Rows(SimpleNamespace(change=change), RunKey("wxa_fleet_release", "run"))
     asyncio.run(work())
     return taken
 
@@ -61,8 +59,6 @@ def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is
 
 
 class Observed(Memory):
-    component_appid = PLATFORM
-
     def __init__(self, after: Callable[[list[int]], None] = lambda _: None) -> None:
         super().__init__()
         self._after = after
