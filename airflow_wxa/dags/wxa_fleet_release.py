@@ -24,7 +24,7 @@ from airflow_wxa.dags.fleet_tasks import (
 from airflow_wxa.dags.given import Values
 from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, asking, dag_factory, read_help
 from airflow_wxa.errors import problem_at
-from airflow_wxa.fleet.schema import RELEASE_FIELDS
+from airflow_wxa.fleet.manifest import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
 from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator, WxaApproveWaveOperator

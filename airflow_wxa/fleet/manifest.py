@@ -1,6 +1,8 @@
 """The manifest of a fleet: read, checked as a whole, every problem with its file and line.
 
-Its schema is ``manifest.schema.json``, which editors complete it with.
+Its schema is ``manifest.schema.json`` beside this module, which editors complete it with. Terms of the fleet as a whole
+are written there; terms of a Mini Program are put there from the table of a release's fields, by
+``python -m docs.generate``, and a test holds the file to that.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ import time
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, problem, problem_at, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
-from airflow_wxa.fleet.schema import RELEASE_FIELDS, packaged_schema
 from airflow_wxa.fleet.waves import submits_ahead
 from airflow_wxa.fleet.window import holidays_of, opens_at
 from airflow_wxa.release import FIELDS, read_release
@@ -33,11 +35,23 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
+#: What a manifest can ask for each Mini Program, by the names of ``wxa_release``'s params. A withdrawal costs one of
+#: ten a month and is decided for one Mini Program at a time: a foreign sheet in audit blocks it here.
+RELEASE_FIELDS: Final = tuple(
+    name for name, field in FIELDS.items() if not field.of_run and name not in {"appid", "withdraw_foreign_audit"}
+)
+SCHEMA_FILE: Final = "manifest.schema.json"
 _MOST_PROBLEMS: Final = 200  # that an error lists; the rest is counted
 _INLINE: Final = "manifest"
 _OF_ROLLBACK: Final = ("app_version",)
 #: A longer param is kept with the run, in the conf of each of its tasks, and in every page about it.
 MAX_PARAM_BYTES: Final = 1024 * 1024
+
+
+def packaged_schema() -> dict[str, Any]:
+    """Return the schema as the file has it."""
+    schema: dict[str, Any] = json.loads(resources.files(__package__).joinpath(SCHEMA_FILE).read_text("utf-8"))
+    return schema
 
 
 class Sources(Protocol):

@@ -17,7 +17,7 @@ from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes
 from airflow_wxa.api.push import PushRefusedError
 from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.cli.doctor.rules import RULES
-from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE, packaged_schema
+from airflow_wxa.fleet.manifest import RELEASE_FIELDS, SCHEMA_FILE, packaged_schema
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import kinds

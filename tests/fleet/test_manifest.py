@@ -9,8 +9,7 @@ from jsonschema import Draft202012Validator
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.located import read_document
-from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, Manifest, read_manifest
-from airflow_wxa.fleet.schema import packaged_schema
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, Manifest, packaged_schema, read_manifest
 from airflow_wxa.release import FIELDS
 from airflow_wxa.texts import in_language
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
-from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, read_cell, read_manifest
-from airflow_wxa.fleet.schema import RELEASE_FIELDS
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, RELEASE_FIELDS, read_cell, read_manifest
 from airflow_wxa.release import FIELDS, read_release
 from airflow_wxa.texts import Text, in_language, languages
 
