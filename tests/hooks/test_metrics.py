@@ -4,9 +4,10 @@ import json
 import re
 import socket
 import timeit
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from airflow.sdk._shared.observability.metrics import stats
@@ -25,44 +26,33 @@ from tests.triggers.waiting import sheet
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, dict[str, str]]] = []
-
-    def incr(self, name: str, tags: Mapping[str, str]) -> None:
-        self.sent.append((name, dict(tags)))
-
-    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
-        assert milliseconds >= 0
-        self.incr(name, tags)
-
-
 @pytest.fixture
-def kept() -> Iterator[Kept]:
-    sink = Kept()
-    telemetry.send_to(sink)
+def sink() -> Iterator[Mock]:
+    telemetry.send_to(sink := Mock())
     yield sink
     telemetry.send_to(AirflowStats())
 
 
-def test_calls_errcodes_and_outcomes_are_counted_without_an_appid(wxa_default: RunningSandbox, kept: Kept) -> None:
+def test_calls_errcodes_and_outcomes_are_counted_without_an_appid(wxa_default: RunningSandbox, sink: Mock) -> None:
     hook = WxaHook()
     hook.configure_domains(APPID, "add", ["https://m.example.com"])
     with pytest.raises(AirflowFailException):
         hook.commit(APPID, 404, "1.0")
-    assert ("wxa.calls", {"endpoint": "setwebviewdomain", "result": "ok"}) in kept.sent
-    assert ("wxa.calls", {"endpoint": "commit", "result": "refused"}) in kept.sent
-    assert ("wxa.errcodes", {"endpoint": "commit", "errcode": "85014"}) in kept.sent
-    outcomes = [tags["outcome"] for name, tags in kept.sent if name == "wxa.outcomes"]
+    sent = [each.args for each in sink.incr.mock_calls]
+    assert ("wxa.calls", {"endpoint": "setwebviewdomain", "result": "ok"}) in sent
+    assert ("wxa.calls", {"endpoint": "commit", "result": "refused"}) in sent
+    assert ("wxa.errcodes", {"endpoint": "commit", "errcode": "85014"}) in sent
+    outcomes = [tags["outcome"] for name, tags in sent if name == "wxa.outcomes"]
     assert outcomes == ["configured", "stopped"]
-    assert all(telemetry.METRICS[name] == tuple(tags) for name, tags in kept.sent)
-    assert APPID not in str(kept.sent)
+    assert all(telemetry.METRICS[name] == tuple(tags) for name, tags in sent)
+    assert APPID not in str(sink.mock_calls)
 
 
-def test_the_wait_for_a_review_is_taken(wxa_default: RunningSandbox, kept: Kept) -> None:
+def test_the_wait_for_a_review_is_taken(wxa_default: RunningSandbox, sink: Mock) -> None:
     wxa_default.world.mini_program(APPID).sheets.append(sheet(7, Stage.APPROVED))
     WxaAuditSensor(task_id="wait", appid=APPID, auditid="7").execute({})
-    assert [tags for name, tags in kept.sent if name == "wxa.audit_wait"] == [{"outcome": "approved"}]
+    [(name, milliseconds, tags)] = [each.args for each in sink.timing.mock_calls]
+    assert (name, milliseconds >= 0, tags) == ("wxa.audit_wait", True, {"outcome": "approved"})
 
 
 def test_airflows_stats_send_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,9 @@ def released(wxa_default: RunningSandbox) -> MiniProgram:
     return account
 
 
-def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
+def test_the_question_shows_what_is_needed_to_decide_and_is_a_function_of_its_kept_facts(
+    monkeypatch: pytest.MonkeyPatch, released: MiniProgram
+) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team/")
     question = asked(operator())
     assert question["subject"] == f"Release 1.4.0 of {APPID}?"
@@ -122,18 +124,14 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
     assert f"(https://airflow.example.com/team/wxa/trial/{APPID}?{run})" in question["body"]
     comment = question["params"]["comment"]  # may stay empty, so that both buttons work
     assert (comment["value"], comment["schema"]["type"]) == (None, ["null", "string"])
-
-
-def test_the_text_is_a_function_of_the_kept_question(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
-    shown = asked(operator())
     kept = open_ledger().entries(appid=APPID)[0].asked["question"]
     facts = {name: Fact(**fact) for name, fact in json.loads(json.dumps(kept["facts"])).items()}
     assert all(fact.source in {"run", "ledger"} or fact.source.startswith("WeChat: ") for fact in facts.values())
-    question = Question(kept["asks"], facts, kept["nonce"])
-    subject, body = operators.WxaApproveReleaseOperator.words(question)
-    assert (subject, f"{body}\n\nquestion {question.digest}") == (shown["subject"], shown["body"])
+    again = Question(kept["asks"], facts, kept["nonce"])
+    subject, body = operators.WxaApproveReleaseOperator.words(again)
+    assert (subject, f"{body}\n\nquestion {again.digest}") == (question["subject"], question["body"])
     monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
-    assert english_in(*operators.WxaApproveReleaseOperator.words(question)) == []
+    assert english_in(*operators.WxaApproveReleaseOperator.words(again)) == []
 
 
 def test_a_question_that_is_not_shown_approves_nothing(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
