@@ -5,7 +5,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -32,15 +32,9 @@ def test_a_task_of_a_scheduler_imports_none_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    names = list[str]()
-
-    def noted(name: str) -> Any:
-        names.append(name)
-        return import_module(name)
-
-    monkeypatch.setattr("airflow_wxa.preload.import_module", noted)
-    return names
+def imported(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    monkeypatch.setattr("airflow_wxa.preload.import_module", noted := Mock(wraps=import_module))
+    return noted
 
 
 @each_row(
@@ -55,18 +49,19 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 def test_those_import_it_that_fork_tasks_or_parsers_unless_it_is_forbidden(
-    imported: list[str], monkeypatch: pytest.MonkeyPatch, command: str, setting: str, imports: bool
+    imported: Mock, monkeypatch: pytest.MonkeyPatch, command: str, setting: str, imports: bool
 ) -> None:
     from airflow_wxa.preload import preload  # noqa: PLC0415  (Airflow's home must be set first)
 
-    imported.clear()
+    imported.reset_mock()
     monkeypatch.setenv("AIRFLOW__WXA__PRELOAD", setting or "True")
     preload(["airflow", *command.split()])
-    assert ("airflow_wxa.dags.wxa_release" in imported, bool(imported)) == (imports, imports)
+    names = [each.args[0] for each in imported.mock_calls]
+    assert ("airflow_wxa.dags.wxa_release" in names, bool(names)) == (imports, imports)
 
 
 def test_a_scheduler_starts_whatever_is_wrong_with_a_package(
-    imported: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    imported: Mock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from airflow_wxa.preload import preload  # noqa: PLC0415  (as above)
 

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
@@ -132,8 +133,7 @@ def test_a_lost_answer_reads_unknown_until_the_next_try_finds_out(bench: Bench) 
 # The store fails
 
 
-def failing() -> Ledger:
-    raise WxaTransportError("the store does not answer")
+failing = Mock(side_effect=WxaTransportError("the store does not answer"))
 
 
 def test_a_write_that_cannot_be_noted_is_not_sent_and_a_step_whose_budget_is_not_known_stops(bench: Bench) -> None:
@@ -147,16 +147,12 @@ def test_a_write_that_cannot_be_noted_is_not_sent_and_a_step_whose_budget_is_not
     assert bench.running.journal.count("/wxa/undocodeaudit") == 0
 
 
-def odd() -> Ledger:
-    raise ValueError("what was to be written")
-
-
 @pytest.mark.parametrize(
     ("fails", "call", "said"),
     [
         (failing, COMMIT, "the store does not answer"),
         (failing, release(APPID), "the store does not answer"),  # refused: 85019
-        (odd, COMMIT, "ValueError"),
+        (Mock(side_effect=ValueError("what was to be written")), COMMIT, "ValueError"),
     ],
 )
 def test_whatever_a_store_raises_after_the_work_is_told_about_and_hides_no_answer(

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from airflow.sdk import ObjectStoragePath
@@ -16,7 +17,7 @@ from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
-from airflow_wxa.steps import AuditOutcome, Step
+from airflow_wxa.steps import AuditOutcome
 from tests.airflow_session import calls
 from tests.triggers.waiting import sheet
 
@@ -130,10 +131,7 @@ def test_a_png_is_named_one_and_an_id_never_leads_out_of_the_folder(folder: Path
 
 
 def test_a_connection_that_is_gone_by_now_is_told_for_each(folder: Path) -> None:
-    def run(_: Step[dict[str, bytes | str]]) -> dict[str, bytes | str]:
-        raise WxaTransportError("the store does not answer")
-
-    told = save_screenshots(outcome("a", "b"), run)
+    told = save_screenshots(outcome("a", "b"), Mock(side_effect=WxaTransportError("the store does not answer")))
     assert told == dict.fromkeys(("a", "b"), "not fetched: the store does not answer")
 
 

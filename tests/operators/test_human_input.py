@@ -6,6 +6,7 @@ A failure here says that another Airflow asks people in another way: look there,
 import inspect
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -30,17 +31,14 @@ REQUEST: dict[str, Any] = {
 
 
 def test_the_request_is_a_message_to_the_supervisor_whose_answer_is_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[Any] = []
-
-    def send(message: Any) -> Any:
-        sent.append(message)
+    def answer(message: Any) -> Any:
         return comms.HITLDetailRequestResult(**REQUEST | {"ti_id": message.ti_id, "body": "the first question"})
 
+    send = Mock(side_effect=answer)
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send), raising=False)
     kept = human_input.stored(ti_id := uuid4(), REQUEST)
-    assert [(type(each), each.ti_id, each.body) for each in sent] == [
-        (comms.CreateHITLDetailPayload, ti_id, REQUEST["body"])
-    ]
+    [(message,)] = (each.args for each in send.mock_calls)
+    assert (type(message), message.ti_id, message.body) == (comms.CreateHITLDetailPayload, ti_id, REQUEST["body"])
     assert kept["body"] == "the first question"
     assert set(REQUEST) <= set(comms.CreateHITLDetailPayload.model_fields)
     assert set(REQUEST) <= set(comms.HITLDetailRequestResult.model_fields)

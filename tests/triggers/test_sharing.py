@@ -4,10 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain, repeat
 from typing import Any
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest
-from airflow.sdk import Connection
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import asynchronous
@@ -24,6 +25,7 @@ from tests.triggers.waiting import APPIDS, push
 VARIABLE = "AIRFLOW_CONN_WXA_DEFAULT"
 FIRST, OTHER, THIRD = APPIDS
 UNREACHABLE = WxaTransportError("the store does not answer")
+NO_STORE = WxaSpecError("the store cannot be a SQLite file here", ["…"])
 Watched = Callable[[PushWatcher, Sequence["Told"]], Awaitable[None]]
 
 
@@ -32,25 +34,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
 
 
-@pytest.fixture
-def look_ups(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    look_up, seen = WxaHook.aget_connection, list[str]()
-
-    async def counted(conn_id: str) -> Connection:
-        seen.append(conn_id)
-        found: Connection = await look_up(conn_id)
-        return found
-
-    monkeypatch.setattr(WxaHook, "aget_connection", staticmethod(counted))
-    return seen
-
-
 async def look(shared: SharedConnection) -> None:
     async with await shared.client() as client:
         await client.send(getversioninfo(APPID))
 
 
-def test_hundreds_that_wait_share_one_look_up_also_of_a_connection_that_is_not_there(look_ups: list[str]) -> None:
+def test_hundreds_that_wait_share_one_look_up_also_of_a_connection_that_is_not_there(
+    wxa_default: RunningSandbox,
+) -> None:
     async def there() -> None:
         async with shared_connection("wxa_default") as shared:
             await look(shared)
@@ -64,9 +55,10 @@ def test_hundreds_that_wait_share_one_look_up_also_of_a_connection_that_is_not_t
     async def all_of_them() -> None:
         await asyncio.gather(*(each() for each in [there, elsewhere] * 200))
 
-    asyncio.run(all_of_them())
+    with patch.object(WxaHook, "aget_connection", AsyncMock(wraps=WxaHook.aget_connection)) as look_up:
+        asyncio.run(all_of_them())
     # One to compare, one for the client that it makes.
-    assert sorted(look_ups) == ["wxa_default", "wxa_default", "wxa_elsewhere"]
+    assert sorted(each.args for each in look_up.mock_calls) == [("wxa_default",), ("wxa_default",), ("wxa_elsewhere",)]
 
 
 def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[WxaError | None]:
@@ -198,16 +190,6 @@ def test_all_waits_of_a_platform_take_one_question(store: Store, monkeypatch: py
     assert len(asked) <= 0.1 / 0.02 + 1
 
 
-def failing(errors: list[WxaError], store: Store) -> Callable[[], Store]:
-
-    def open_store() -> Store:
-        if errors:
-            raise errors.pop(0)
-        return store
-
-    return open_store
-
-
 def test_a_store_that_comes_back_is_asked_again_and_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airflow_wxa.triggers.sharing")
     push(store, FIRST)
@@ -215,17 +197,16 @@ def test_a_store_that_comes_back_is_asked_again_and_told_once(store: Store, capl
     async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
         assert await told[0].comes_to(1)
 
-    watched(failing([UNREACHABLE] * 3, store), meanwhile, FIRST)
+    watched(Mock(side_effect=chain([UNREACHABLE] * 3, repeat(store))), meanwhile, FIRST)
     said = [record.getMessage() for record in caplog.records]
     assert said == ["no pushes cut the waits short, polling goes on: the store does not answer"]
 
 
 def test_a_store_that_cannot_be_opened_is_left_alone_and_without_a_platform_nothing_is_watched(store: Store) -> None:
-    errors: list[WxaError] = [WxaSpecError("the store cannot be a SQLite file here", ["…"]), UNREACHABLE]
-    watched(failing(errors, store), for_a_while, FIRST, platform="")
-    assert len(errors) == 2
-    watched(failing(errors, store), for_a_while, FIRST)
-    assert errors == [UNREACHABLE]
+    opened = Mock(side_effect=chain([NO_STORE], repeat(store)))
+    for platform, times in (("", 0), (COMPONENT_APPID, 1)):
+        watched(opened, for_a_while, FIRST, platform=platform)
+        assert opened.call_count == times
 
 
 def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> None:
