@@ -165,7 +165,7 @@ def test_a_param_of_the_dag_decides_about_approval_besides(shop: Shop) -> None:
 
 
 def at_parse(**given: Any) -> Any:
-    return release_group.partial(**{name: each for name, each in CODE.items() if name not in given} | given)
+    return release_group.partial(**CODE | given)
 
 
 @task_group
