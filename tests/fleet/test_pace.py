@@ -95,10 +95,7 @@ def test_three_different_merchants_in_a_row_are_the_platforms_counter() -> None:
     assert paced(pace, commit(2)) == "answered"  # somebody's commit is taken: it is not the platform's
     assert [paced(pace, commit(number), 45009) for number in (3, 4, 5)] == ["used up", "used up", "held"]
     assert paced(pace, commit(6)) == "held"
-
-
-def test_another_refusal_says_that_the_platform_has_calls_left() -> None:
-    pace = Pace({})
+    pace = Pace({})  # another refusal says that the platform has calls left
     said = [paced(pace, commit(number), errcode) for number, errcode in enumerate((45009, 45009, 85013, 45009))]
     assert said == ["used up", "used up", "refused", "used up"]
 
