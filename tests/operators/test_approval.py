@@ -30,8 +30,10 @@ from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import speaking
 from tests.english import english_in
+from tests.operators import accounts
 from tests.triggers.waiting import sheet
 
+pytestmark = pytest.mark.usefixtures("account")
 #: What waits for a person with Airflow 3.3, and 3.2.
 WAITING: type[BaseException] = getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)
 AT = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
@@ -41,15 +43,9 @@ VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 DIFFERS = {"approver_must_differ": True}
 
 
-@pytest.fixture(autouse=True)
-def store(airflow_database: None, wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
-
-
 def operator(**fields: Any) -> operators.WxaApproveReleaseOperator:
-    plain: dict[str, Any] = {"task_id": "approve_release", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-    shown = {"auditid": "460001", "webviewdomain": AFTER, "user_desc": "spring sale"}
-    return operators.WxaApproveReleaseOperator(**plain | shown | fields)
+    shown: dict[str, Any] = {"auditid": "460001", "webviewdomain": AFTER, "user_desc": "spring sale"}
+    return operators.WxaApproveReleaseOperator(**{"task_id": "approve_release"} | accounts.VERSION | shown | fields)
 
 
 def context(triggered_by: str | None = "lin") -> Any:
