@@ -10,8 +10,8 @@ from airflow_wxa.operators import WxaAuditBranchOperator
 from airflow_wxa.sandbox import MiniProgram
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import Run, run_dag
-from tests.sensors.reviewed import account as account  # noqa: PLC0414  a fixture
-from tests.sensors.reviewed import submitted
+from tests.triggers.waiting import account as account  # noqa: PLC0414  a fixture
+from tests.triggers.waiting import submitted
 
 
 def routed(account: MiniProgram, result: str, **fields: Any) -> Run:

@@ -28,8 +28,7 @@ from airflow_wxa.steps.outcome import AuditOutcome
 from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, run_dag
-from tests.sensors.reviewed import submitted
-from tests.triggers.waiting import SCAN, STATUS
+from tests.triggers.waiting import SCAN, STATUS, submitted
 
 pytestmark = pytest.mark.usefixtures("account")
 DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"

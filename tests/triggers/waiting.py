@@ -1,4 +1,4 @@
-"""Three Mini Programs with a sheet in audit each, the store that pushes come to, and triggers that wait for them."""
+"""Mini Programs with a sheet in audit, the store that pushes come to, triggers and sensors that wait for them."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, RunningSandbox, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, one_merchant
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, one_merchant
 from airflow_wxa.store import NewPush, Store
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
 from tests.airflow_session import connection
@@ -49,6 +49,21 @@ def wxa_world() -> World:
         for appid in APPIDS
     ]
     return world
+
+
+@pytest.fixture
+def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
+    """Return the Mini Program whose scan and review sensors wait for."""
+    account = wxa_default.world.mini_program(APPID)
+    account.exp_info = {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": ""}
+    return account
+
+
+def submitted(account: MiniProgram, **plan: Any) -> str:
+    """Submit the version to reviewers who follow a plan, and return the sheet's id."""
+    account.sheets = [made := sheet(**{"polls": 0} | plan)]
+    made.stage = made.plan.stage_after(0)
+    return str(AUDITID)
 
 
 @pytest.fixture
