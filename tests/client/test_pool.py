@@ -158,7 +158,7 @@ def test_a_write_by_get_is_sent_once_where_a_kept_connection_breaks() -> None:
 @pytest.mark.parametrize(
     ("framing", "drop", "said"),
     [
-        (b"Content-Length: 999", b" ", r"no whole answer within 0\.6"),
+        (b"Content-Length: 999", b" ", r"no whole answer within 1\.5"),
         (b"Transfer-Encoding: chunked", b"zz\r\n", "the connection broke"),
     ],
 )
@@ -172,7 +172,7 @@ def test_an_answer_in_drops_is_none_and_a_broken_chunk_ends_it_at_once(framing: 
                 writer.write(drop)
 
     async def answer() -> None:
-        async with served(drip) as host, client(Egress(host, timeout=0.1)) as one:
+        async with served(drip) as host, client(Egress(host, timeout=0.25)) as one:
             await one.send(release(APPID))
 
     with pytest.raises(WxaTransportError, match=f"release got no answer: {said}"):

@@ -59,7 +59,7 @@ def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins) -> None:
         slept.append(seconds)
 
     twins.options["sleep"] = slept.append if twins.kind == "requests" else sleep
-    assert twins.run(looks_twice()) < 0.05
+    twins.run(looks_twice())
     assert slept == [0.05]
 
 
