@@ -12,7 +12,7 @@ import pytest
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import asynchronous
-from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
@@ -61,23 +61,16 @@ def test_hundreds_that_wait_share_one_look_up_also_of_a_connection_that_is_not_t
     assert sorted(each.args for each in look_up.mock_calls) == [("wxa_default",), ("wxa_default",), ("wxa_elsewhere",)]
 
 
-def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[WxaError | None]:
+def after(change: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
     """Return what looks before and after a change of the Connection ended with."""
     monkeypatch.setattr(sharing, "_KNOWN_SECONDS", 0)
     monkeypatch.setattr(sharing, "_FAILED_SECONDS", 0)
 
-    async def looked(shared: SharedConnection) -> WxaError | None:
-        try:
-            await look(shared)
-        except WxaError as error:
-            return error
-        return None
-
-    async def both() -> list[WxaError | None]:
+    async def both() -> list[BaseException | None]:
         async with shared_connection("wxa_default") as shared:
-            before = await looked(shared)
+            before = await asyncio.gather(look(shared), return_exceptions=True)
             change()
-            return [before, await looked(shared)]
+            return [*before, *await asyncio.gather(look(shared), return_exceptions=True)]
 
     return asyncio.run(both())
 
