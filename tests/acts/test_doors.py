@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,39 +38,39 @@ ORIGIN: Final = "https://m.example.com"
 SERVERS: Final = {"requestdomain": ["https://api.example.com"]}
 OWNER: Final = {"contact_email": "a@example.com", "notice_method": "popup"}
 #: Act → its fields, and what has been done before.
-CASES: Final[Mapping[type[Act], tuple[Mapping[str, Any], Sequence[str]]]] = {
-    platform.AddToTemplate: ({"user_version": "2.0.0"}, ()),
-    account.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ()),
-    code.AuditStatus: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    plain.BindTester: ({"appid": APPID, "wechatid": "lin"}, ()),
-    platform.ChangePlatformDomain: ({"action": "add", "hosts": ["m.example.org"], "approval_task_id": "approve"}, ()),
-    plain.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ()),
-    account.CheckAccount: ({"appid": APPID, "guide_is_given": True}, ()),
-    code.Commit: ({**VERSION, "user_desc": "spring", "withdraw_foreign_audit": True}, ("foreign",)),
-    plain.DeleteTemplate: ({"template_id": "48"}, ()),
-    domains.EffectiveServerDomains: ({"appid": APPID}, ()),
-    account.GetPrivacySetting: ({"appid": APPID}, ()),
-    release.GrayRelease: ({**VERSION, "gray_percentage": 10, "auditid": "{auditid}"}, ("approved",)),
-    rollback.ListVersions: ({"appid": APPID}, ()),
-    domains.ModifyPlatformDomain: ({"action": "add", "hosts": ["m.example.org"]}, ()),
-    domains.ModifyPlatformServerDomain: ({"action": "add", "hosts": ["api.example.org"]}, ()),
-    domains.ModifyServerDomain: ({"appid": APPID, "action": "add", "server_domains": SERVERS}, ()),
-    release.Release: ({**VERSION, "auditid": "{auditid}"}, ("approved",)),
-    release.RevertGrayRelease: ({"appid": APPID}, ("gray",)),
-    rollback.RollBack: ({"plan": "{plan}", "approval_task_id": "approve"}, ("planned",)),
-    plain.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ()),
-    account.SetPrivacySetting: ({"appid": APPID, "privacy_setting": {"owner_setting": OWNER, "setting_list": []}}, ()),
-    plain.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ()),
-    domains.SetWebviewDomain: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
-    domains.SetWebviewDomainDirectly: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
-    plain.SpeedUpAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    code.SubmitAudit: ({**VERSION, "audit_form": {"ugc_declare": {"scene": [0]}}}, ("commit",)),
-    code.UndoAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    code.VerifyRelease: ({**VERSION, "webviewdomain": [ORIGIN], "server_domains": SERVERS}, ("released",)),
-    rollback.VerifyRollback: ({"plan": "{plan}"}, ("rolled back",)),
-    files.TrialQrcode: ({"appid": APPID, "path": "pages/index"}, ("commit",)),
-    files.UploadMedia: ({"appid": APPID, "file": "{folder}/shop.png"}, ()),
-    files.WebviewDomainConfirmfile: ({"appid": APPID, "directory": "{folder}"}, ()),
+CASES: Final[Mapping[type[Act], tuple[Mapping[str, Any], str]]] = {
+    platform.AddToTemplate: ({"user_version": "2.0.0"}, ""),
+    account.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ""),
+    code.AuditStatus: ({"appid": APPID, "auditid": "{auditid}"}, "submit"),
+    plain.BindTester: ({"appid": APPID, "wechatid": "lin"}, ""),
+    platform.ChangePlatformDomain: ({"action": "add", "hosts": ["m.example.org"], "approval_task_id": "approve"}, ""),
+    plain.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ""),
+    account.CheckAccount: ({"appid": APPID, "guide_is_given": True}, ""),
+    code.Commit: ({**VERSION, "user_desc": "spring", "withdraw_foreign_audit": True}, "foreign"),
+    plain.DeleteTemplate: ({"template_id": "48"}, ""),
+    domains.EffectiveServerDomains: ({"appid": APPID}, ""),
+    account.GetPrivacySetting: ({"appid": APPID}, ""),
+    release.GrayRelease: ({**VERSION, "gray_percentage": 10, "auditid": "{auditid}"}, "approved"),
+    rollback.ListVersions: ({"appid": APPID}, ""),
+    domains.ModifyPlatformDomain: ({"action": "add", "hosts": ["m.example.org"]}, ""),
+    domains.ModifyPlatformServerDomain: ({"action": "add", "hosts": ["api.example.org"]}, ""),
+    domains.ModifyServerDomain: ({"appid": APPID, "action": "add", "server_domains": SERVERS}, ""),
+    release.Release: ({**VERSION, "auditid": "{auditid}"}, "approved"),
+    release.RevertGrayRelease: ({"appid": APPID}, "gray"),
+    rollback.RollBack: ({"plan": "{plan}", "approval_task_id": "approve"}, "planned"),
+    plain.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ""),
+    account.SetPrivacySetting: ({"appid": APPID, "privacy_setting": {"owner_setting": OWNER, "setting_list": []}}, ""),
+    plain.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ""),
+    domains.SetWebviewDomain: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ""),
+    domains.SetWebviewDomainDirectly: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ""),
+    plain.SpeedUpAudit: ({"appid": APPID, "auditid": "{auditid}"}, "submit"),
+    code.SubmitAudit: ({**VERSION, "audit_form": {"ugc_declare": {"scene": [0]}}}, "commit"),
+    code.UndoAudit: ({"appid": APPID, "auditid": "{auditid}"}, "submit"),
+    code.VerifyRelease: ({**VERSION, "webviewdomain": [ORIGIN], "server_domains": SERVERS}, "released"),
+    rollback.VerifyRollback: ({"plan": "{plan}"}, "rolled back"),
+    files.TrialQrcode: ({"appid": APPID, "path": "pages/index"}, "commit"),
+    files.UploadMedia: ({"appid": APPID, "file": "{folder}/shop.png"}, ""),
+    files.WebviewDomainConfirmfile: ({"appid": APPID, "directory": "{folder}"}, ""),
 }
 #: The sensor looks at these.
 WITHOUT_OPERATOR: Final = {code.AuditStatus}
@@ -131,31 +131,30 @@ def world() -> World:
     return made
 
 
-def prepared(running: RunningSandbox, before: Sequence[str]) -> dict[str, Any]:
+def prepared(running: RunningSandbox, before: str) -> dict[str, Any]:
     """Do what comes before, and return what fields may name of it."""
     named: dict[str, Any] = {"auditid": ""}
     account, hook = running.world.mini_program(APPID), WxaHook()
-    for each in before:
-        match each:
-            case "commit":
-                hook.commit(**VERSION)
-            case "foreign":
-                hook.commit(APPID, 47, "1.3.9")
-                hook.submit_audit(APPID, 47, "1.3.9")
-            case "submit" | "approved" | "gray" | "released":
-                hook.commit(**VERSION)
-                account.audit = AuditPlan(polls=10**6 if each == "submit" else 0)
-                named["auditid"] = hook.submit_audit(**VERSION)["auditid"]
-            case "planned" | "rolled back":
-                named["plan"] = hook.list_versions(APPID)
-        if each == "rolled back":
-            hook.run(roll_back(RollbackPlan.from_json(named["plan"])))
-        if each == "gray":
-            hook.gray_release(**VERSION, gray_percentage=10)
-        if each == "released":
-            hook.configure_domains(APPID, "add", [ORIGIN])
-            hook.configure_server_domains(APPID, "add", SERVERS)
-            hook.release(**VERSION)
+    match before:
+        case "commit":
+            hook.commit(**VERSION)
+        case "foreign":
+            hook.commit(APPID, 47, "1.3.9")
+            hook.submit_audit(APPID, 47, "1.3.9")
+        case "submit" | "approved" | "gray" | "released":
+            hook.commit(**VERSION)
+            account.audit = AuditPlan(polls=10**6 if before == "submit" else 0)
+            named["auditid"] = hook.submit_audit(**VERSION)["auditid"]
+        case "planned" | "rolled back":
+            named["plan"] = hook.list_versions(APPID)
+    if before == "rolled back":
+        hook.run(roll_back(RollbackPlan.from_json(named["plan"])))
+    if before == "gray":
+        hook.gray_release(**VERSION, gray_percentage=10)
+    if before == "released":
+        hook.configure_domains(APPID, "add", [ORIGIN])
+        hook.configure_server_domains(APPID, "add", SERVERS)
+        hook.release(**VERSION)
     return named
 
 
