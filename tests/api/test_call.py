@@ -48,12 +48,7 @@ MADE: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
     # The platform's lists travel as bare hosts joined by semicolons, published together unless it is said otherwise.
     ("modify_wxa_jump_domain", ("get",), {}, {"action": "get"}),
     ("modify_wxa_jump_domain", ("add", HOSTS), {}, JUMP),
-    (
-        "modify_wxa_server_domain",
-        ("add", HOSTS),
-        {"published": False},
-        SERVER | {"is_modify_published_together": False},
-    ),
+    ("modify_wxa_server_domain", ("add", HOSTS), {"published": False}, SERVER),
 ]
 
 

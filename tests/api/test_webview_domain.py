@@ -106,9 +106,7 @@ def test_all_problems_of_a_list_are_reported_together_and_good_entries_are_not()
         domains.parse_origins(["m.example.com", "https://good.example.com", 7, "https://1.2.3.4"])
     assert len(raised.value.problems) == 3
     assert "good" not in str(raised.value)
-
-
-def test_a_list_is_sorted_and_holds_each_domain_once() -> None:
+    # A good list is sorted and holds each domain once.
     assert domains.parse_origins(["https://b.example.com", "https://A.example.com/", "https://a.example.com"]) == (A, B)
     assert domains.parse_origins([]) == ()
 
@@ -141,20 +139,25 @@ def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str
     assert domains.read_hosts(["m.example.com", "M.Example.com", "例子.中国"])[1] == []
 
 
-def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
-    entries = ["https://A.example.com/", "https://a.example.com", "https://b.example.com"]
-    assert domains.normalised_origins(entries) == {A.origin, B.origin}
-
-
-#: How an entry of a list may be written.
+#: How WeChat may write the host ``a.example.com``.
 SPELT = ["{0}", "https://{0}", "http://{0}", "//{0}", " {0} ", "{0}/", "{0}//", "https://{0}:443/", "{0}."]
+SPELT = [*(each.format("a.example.com") for each in SPELT), "HTTPS://A.Example.com/"]
+#: A list of WeChat's, joined or not, and the hosts that it means.
+LISTS = [
+    *[(told, {"a.example.com"}) for each in SPELT for told in (each, [each])],
+    ("a.example.com;B.example.com", {"a.example.com", "b.example.com"}),
+    ("a.example.com; b.example.com;", {"a.example.com", "b.example.com"}),
+    (["https://A.example.com/", "https://a.example.com", "https://b.example.com"], {"a.example.com", "b.example.com"}),
+    ("", set()),
+    (["A.example.com", "例子.中国"], {"a.example.com", "xn--fsqu00a.xn--fiqs8s"}),
+    ("Odd_One.example.com", {"odd_one.example.com"}),
+]
 
 
-@each_row("entry", [*(each.format(A.host) for each in SPELT), "HTTPS://A.Example.com/"])
-def test_an_entry_of_either_list_means_its_host_however_it_is_written(entry: str) -> None:
-    assert domains.normalised_hosts(entry) == domains.normalised_hosts([entry]) == {A.host}
-    assert domains.normalised_origins(entry) == domains.normalised_origins([entry]) == {A.origin}
-    assert A.covered_by(domains.normalised_hosts([entry]))
+@each_row("entries, hosts", LISTS)
+def test_an_entry_of_either_list_means_its_host_however_it_is_written(entries: Any, hosts: set[str]) -> None:
+    assert domains.normalised_hosts(entries) == hosts
+    assert domains.normalised_origins(entries) == {f"https://{host}" for host in hosts}
 
 
 @pytest.mark.parametrize("entry", ["*.example.com", "127.0.0.1", "https://", "localhost", "a.example.com/path", "☃"])
@@ -162,21 +165,6 @@ def test_an_entry_that_means_no_host_is_warned_of(entry: str, caplog: pytest.Log
     assert domains.normalised_hosts([entry, "b.example.com"]) == {B.host}
     assert domains.normalised_origins([entry, "b.example.com"]) == {B.origin}
     assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
-
-
-#: The platform's list as WeChat tells it, and its hosts.
-PLATFORM_LISTS = [
-    ("a.example.com;B.example.com", {A.host, B.host}),
-    ("a.example.com; b.example.com;", {A.host, B.host}),
-    ("", set()),
-    (["A.example.com", "例子.中国"], {A.host, "xn--fsqu00a.xn--fiqs8s"}),
-    ("Odd_One.example.com", {"odd_one.example.com"}),
-]
-
-
-@each_row("entries, hosts", PLATFORM_LISTS)
-def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str]) -> None:
-    assert domains.normalised_hosts(entries) == hosts
 
 
 #: Action on A and B, the list as it is, and what is left to do.
