@@ -102,13 +102,12 @@ def test_an_issued_token_expires_by_the_clock(wechat: Wechat) -> None:
     assert preauth_errcode(wechat, platform_token) == 42006
 
 
-@pytest.mark.parametrize(
-    ("overlap", "lives", "after", "errcode"),
-    [(300, 7200, 299, 0), (300, 7200, 300, 40001), (0, 7200, 0, 40001), (300, 100, 400, 42001)],
-)
-def test_a_newer_token_ends_the_earlier_one_after_the_overlap_unless_it_expires_before(
-    wechat: Wechat, overlap: float, lives: int, after: float, errcode: int
-) -> None:
+#: Seconds of the overlap, of a token's life, and since a newer one; what the earlier one is answered.
+OVERLAPS = [(300, 7200, 299, 0), (300, 7200, 300, 40001), (0, 7200, 0, 40001), (300, 100, 400, 42001)]
+
+
+@pytest.mark.parametrize(("overlap", "lives", "after", "errcode"), OVERLAPS)
+def test_a_newer_token_ends_the_earlier_one(wechat: Wechat, overlap: int, lives: int, after: int, errcode: int) -> None:
     wechat.platform.overlap_seconds, wechat.platform.expires_in = overlap, lives
     earlier, newer = (refreshed(wechat) for _ in range(2))
     platforms, newer_one = (wechat.platform_token()["component_access_token"] for _ in range(2))
@@ -201,19 +200,16 @@ def test_the_list_comes_in_pages_and_holds_no_other_platforms_merchants(wechat: 
     assert pages[0]["list"][0]["auth_time"] == 1640763902
 
 
-def test_the_info_names_owner_domains_and_granted_sets(wechat: Wechat) -> None:
+def test_an_account_is_told_with_its_owner_domains_and_granted_sets(wechat: Wechat) -> None:
     wechat.account.granted_sets, wechat.account.effective_webviewdomain = {30, 18}, ["https://example.com"]
     answer = wechat.component(INFO, authorizer_appid=APPID)
     info, granted = answer["authorizer_info"], answer["authorization_info"]
-    assert (info["principal_name"], info["verify_type_info"]) == (f"Owner of {APPID}", {"id": -1})
+    assert info["verify_type_info"] == {"id": -1}
     assert info["MiniProgramInfo"]["network"]["BizDomain"] == ["https://example.com"]
     assert info["user_name"].startswith("gh_")
     assert [each["funcscope_category"]["id"] for each in granted["func_info"]] == [18, 30]
     assert (granted["authorizer_appid"], granted["authorizer_refresh_token"]) == (APPID, REFRESH_TOKEN)
-
-
-def test_an_individual_shows_in_both_account_calls(wechat: Wechat) -> None:
-    wechat.account.granted_sets = {30}
+    # An individual shows in both calls about an account.
     for individual, name, kind in ((True, "个人", 0), (False, f"Owner of {APPID}", 1)):
         wechat.account.individual = individual
         info = wechat.component(INFO, authorizer_appid=APPID)["authorizer_info"]
@@ -240,14 +236,11 @@ def test_the_eleventh_reset_of_a_month_is_refused_whichever_call_makes_it(wechat
     assert wechat.platform.calls_today == {}
 
 
-def test_a_quota_is_told_to_the_token_that_the_path_wants(wechat: Wechat) -> None:
+def test_a_quota_is_told_to_the_token_that_its_path_wants_and_a_refusal_is_looked_up_by_its_rid(wechat: Wechat) -> None:
     path = "/cgi-bin/openapi/quota/get"
     wechat.platform_token()
     told = wechat.send("POST", path, json.dumps({"cgi_path": COMPONENT_TOKEN}).encode(), token=PLATFORM_TOKEN)["quota"]
     assert told == {"daily_limit": 10_000, "used": 1, "remain": 9_999}
     assert wechat.errcodes(path, {"cgi_path": "/wxa/commit"}) == [0]
-
-
-def test_a_refusal_is_looked_up_by_its_rid(wechat: Wechat) -> None:
     rid = wechat.post("/wxa/release", {})["errmsg"].rpartition("rid: ")[2]
     assert wechat.post("/cgi-bin/openapi/rid/get", {"rid": rid})["request"]["request_url"] == "/wxa/release"

@@ -77,20 +77,26 @@ def test_good_items_are_taken(wechat: Wechat) -> None:
         wechat.account.sheets.clear()
 
 
-@pytest.mark.parametrize(
-    ("plan", "expected"),
-    [
-        ({"polls": 0}, [0, 0]),
-        ({"polls": 2}, [2, 2, 0, 0]),
-        ({"polls": 1, "result": "rejected"}, [2, 1, 1]),
-        ({"polls": 1, "result": "withdrawn"}, [2, 3, 3]),
-        ({"polls": 1, "result": "delayed_then_approved", "delayed_polls": 2}, [2, 4, 4, 0]),
-        ({"polls": 0, "result": "delayed_then_rejected"}, [4, 1]),
-    ],
-)
-def test_the_audit_goes_as_planned(wechat: Wechat, plan: dict[str, Any], expected: list[int]) -> None:
+#: Plan of an audit, and the statuses that are told one after the other.
+PLANS: list[tuple[dict[str, Any], list[int]]] = [
+    ({"polls": 0}, [0, 0]),
+    ({"polls": 2}, [2, 2, 0, 0]),
+    ({"polls": 1, "result": "rejected"}, [2, 1, 1]),
+    ({"polls": 1, "result": "withdrawn"}, [2, 3, 3]),
+    ({"polls": 1, "result": "delayed_then_approved", "delayed_polls": 2}, [2, 4, 4, 0]),
+    ({"polls": 0, "result": "delayed_then_rejected"}, [4, 1]),
+]
+
+
+@pytest.mark.parametrize(("plan", "expected"), PLANS)
+def test_the_audit_goes_as_planned_and_cannot_be_withdrawn_afterwards(
+    wechat: Wechat, plan: dict[str, Any], expected: list[int]
+) -> None:
+    assert wechat.get(UNDO)["errcode"] == 87012  # nothing is in audit yet
     wechat.submitted(**plan)
     assert [wechat.latest["status"] for _ in expected] == expected
+    assert [wechat.get(UNDO)["errcode"] for _ in range(6)] == [87012] * 6
+    assert wechat.account.withdrawals == []  # it counts for nothing
 
 
 def test_a_rejection_shows_reason_and_screenshots_in_both_spellings_and_as_jpegs(wechat: Wechat) -> None:
@@ -130,14 +136,6 @@ def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_oth
         wechat.world.leaves_out = {name}
         assert told() == everything - {name}
     assert World.from_json(World(leaves_out={"user_desc"}).to_json()).leaves_out == {"user_desc"}
-
-
-@pytest.mark.parametrize("plan", [None, {}, {"result": "rejected"}, {"result": "withdrawn"}])
-def test_nothing_in_audit_is_answered_87012_and_not_counted(wechat: Wechat, plan: dict[str, Any] | None) -> None:
-    if plan is not None:
-        wechat.submitted(**plan)
-    assert [wechat.get(UNDO)["errcode"] for _ in range(6)] == [87012] * 6
-    assert wechat.account.withdrawals == []
 
 
 def test_a_day_in_beijing_has_five_withdrawals_and_a_month_ten(wechat: Wechat) -> None:

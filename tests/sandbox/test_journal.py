@@ -33,16 +33,17 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     assert (wechat.last.errcode, wechat.last.unknown_fields) == (0, ["appid", "component_appid"])
 
 
-@each_row(
-    "body, written",
-    [
-        (NO_SECRETS, NO_SECRETS),
-        *(({name: "someone-else's", "errcode": 5}, {name: "***", "errcode": 5}) for name in SECRET_NAMES),
-        # A secret that begins another leaves no tail; one that is shorter than most is found, too.
-        ({"desc": "a long-secret-and-more b long-secret c long-secre"}, {"desc": "a *** b *** c long-secre"}),
-        ({"r#1": ["xr#1x", "r%231"]}, {"***": ["x***x", "***"]}),
-    ],
-)
+#: A body, and what is written down of it.
+WRITTEN: list[tuple[Any, Any]] = [
+    (NO_SECRETS, NO_SECRETS),
+    *(({name: "someone-else's", "errcode": 5}, {name: "***", "errcode": 5}) for name in SECRET_NAMES),
+    # A secret that begins another leaves no tail; one that is shorter than most is found, too.
+    ({"desc": "a long-secret-and-more b long-secret c long-secre"}, {"desc": "a *** b *** c long-secre"}),
+    ({"r#1": ["xr#1x", "r%231"]}, {"***": ["x***x", "***"]}),
+]
+
+
+@each_row("body, written", WRITTEN)
 def test_secrets_and_values_of_secret_names_alone_are_taken_out(wechat: Wechat, body: Any, written: Any) -> None:
     wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
     wechat.platform.component_appsecret = "r#1"

@@ -72,9 +72,7 @@ def test_signatures_are_sha1_over_the_sorted_words_and_two_encryptions_of_one_me
     assert envelope.params == named | {"signature": sha1(*words), "msg_signature": sha1(*words, encrypted)}
     assert fields(another.content.decode())["Encrypt"] != encrypted
     assert another.params["nonce"] != sealed("<xml/>").params["nonce"]
-
-
-def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
+    # The envelope names the platform or the Mini Program.
     platforms, merchants = (fields(sealed("", **to).content.decode()) for to in ({}, {"to_user_name": "gh_1"}))
     assert (platforms["AppId"], merchants["ToUserName"], "AppId" in merchants) == (COMPONENT_APPID, "gh_1", False)
 
@@ -128,26 +126,27 @@ def test_audit_events_go_to_the_message_url(wechat: Wechat, receiver: Elsewhere,
     assert info.get("Reason", "<br>").endswith("<br>")
 
 
-@pytest.mark.parametrize(
-    ("plan", "events"),
-    [
-        ({"polls": 0}, ["weapp_audit_success"]),
-        ({"polls": 2, "result": "rejected"}, ["weapp_audit_fail"]),
-        ({"polls": 1, "result": "delayed_then_approved"}, ["weapp_audit_delay", "weapp_audit_success"]),
-        ({"polls": 1, "result": "withdrawn"}, []),
-    ],
-)
+#: Plan of an audit, and what is announced of it.
+ANNOUNCED: list[tuple[dict[str, Any], list[str]]] = [
+    ({"polls": 0}, ["weapp_audit_success"]),
+    ({"polls": 2, "result": "rejected"}, ["weapp_audit_fail"]),
+    ({"polls": 1, "result": "delayed_then_approved"}, ["weapp_audit_delay", "weapp_audit_success"]),
+    ({"polls": 1, "result": "withdrawn"}, []),
+]
+
+
 @pytest.mark.parametrize("setting", ["on", "off", "no address"])
-def test_an_audit_that_moves_is_announced_when_the_world_says_so(
-    wechat: Wechat, setting: str, plan: dict[str, Any], events: list[str]
-) -> None:
+def test_an_audit_that_moves_is_announced_when_the_world_says_so(wechat: Wechat, setting: str) -> None:
     wechat.world.push_audit_events = setting != "off"
     wechat.platform.message_url = "" if setting == "no address" else wechat.platform.message_url
-    auditid = wechat.submitted(**plan)
-    for _ in range(4):
-        wechat.get("/wxa/get_latest_auditstatus")
-        wechat.post("/wxa/get_auditstatus", {"auditid": auditid})
-    assert [event for event, _ in wechat.world.outbox] == (events if setting == "on" else [])
+    for plan, events in ANNOUNCED:
+        wechat.account.sheets.clear()
+        auditid = wechat.submitted(**plan)
+        for _ in range(4):
+            wechat.get("/wxa/get_latest_auditstatus")
+            wechat.post("/wxa/get_auditstatus", {"auditid": auditid})
+        assert [event for event, _ in wechat.world.outbox] == (events if setting == "on" else [])
+        wechat.world.outbox.clear()
 
 
 def test_a_push_that_a_call_sets_off_or_a_person_asks_for_is_written_down_as_is_one_that_nobody_takes(

@@ -93,23 +93,24 @@ NO_WORLDS, NO_FAULTS = [b"{", b'{"x":1}'], [b"x", b'{"path":"*","kind":"explode"
 NO_FAULTS += [b'{"path":"*","kind":"empty","times":"1"}']
 
 
-@each_row(
-    "call, body, said",
-    [
-        *(("PUT world", body, "") for body in NO_WORLDS),
-        *(("POST faults", body, "") for body in NO_FAULTS),
-        *((f"POST {each}", b"", "no account ''") for each in ("push/ticket", "withdraw")),
-        *((f"POST {each}?appid=wx9", b"", "no account 'wx9'") for each in ("authorise", "mini_program")),
-        *((f"POST {each}?component_appid=wx9", b"", "no account 'wx9'") for each in ("push/ticket", "draft")),
-        ("POST push/event?event=authorized&appid=wx9", b"", "no account 'wx9'"),
-        (f"POST push/event?event=exploded&appid={APPID}", b"", "'exploded' is none of component_verify_ticket, auth"),
-        ("POST advance?seconds=soon", b"", "soon"),
-        (f"GET qrcode?appid={APPID}", b"", "has no trial version"),
-        (f"POST mini_program?appid={APPID}&individual=yes", b"", "'yes'"),
-        (f"POST mini_program?appid={APPID}&audit=lost", b"", "'lost'"),
-        (f"POST decide?appid={APPID}&result=approved", b"", "a sheet in audit"),
-    ],
-)
+#: A control request, its body, and what is said of it.
+SENSELESS = [
+    *(("PUT world", body, "") for body in NO_WORLDS),
+    *(("POST faults", body, "") for body in NO_FAULTS),
+    *((f"POST {each}", b"", "no account ''") for each in ("push/ticket", "withdraw")),
+    *((f"POST {each}?appid=wx9", b"", "no account 'wx9'") for each in ("authorise", "mini_program")),
+    *((f"POST {each}?component_appid=wx9", b"", "no account 'wx9'") for each in ("push/ticket", "draft")),
+    ("POST push/event?event=authorized&appid=wx9", b"", "no account 'wx9'"),
+    (f"POST push/event?event=exploded&appid={APPID}", b"", "'exploded' is none of component_verify_ticket, auth"),
+    ("POST advance?seconds=soon", b"", "soon"),
+    (f"GET qrcode?appid={APPID}", b"", "has no trial version"),
+    (f"POST mini_program?appid={APPID}&individual=yes", b"", "'yes'"),
+    (f"POST mini_program?appid={APPID}&audit=lost", b"", "'lost'"),
+    (f"POST decide?appid={APPID}&result=approved", b"", "a sheet in audit"),
+]
+
+
+@each_row("call, body, said", SENSELESS)
 def test_a_control_request_that_makes_no_sense_is_answered_http_400(
     http: httpx.Client, wxa_sandbox: RunningSandbox, call: str, body: bytes, said: str
 ) -> None:

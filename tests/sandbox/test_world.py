@@ -36,23 +36,24 @@ def test_a_world_comes_back_from_json_with_its_tokens_only_if_they_were_asked_fo
     assert lived_in.to_json()["platforms"][0]["unverifiable"] == ["a.org", "b.org"]
 
 
-@each_row(
-    "data, text",
-    [
-        ({"platform": []}, "platform: Unexpected"),
-        ({"clock": 1}, "clock is no JSON value"),
-        ({"generate": "x"}, "generate is no JSON value"),
-        ({"platforms": [{}]}, "platforms.0.component_appid: Field required"),
-        ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "platforms.0.unverifiable: "),
-        ({"platforms": [{"component_appid": "c", "rotate_refresh_tokens": "sometimes"}]}, "'never' or 'each'"),
-        ({"platforms": 5, "leaves_out": ["status"]}, "platforms: .*; leaves_out.0: .*'exp_desc', 'user_desc'"),
-        ({"mini_programs": [{"appid": "a", "component_appid": "c", "audit": {"result": "lost"}}]}, "audit.result: "),
-        ({"mini_programs": [{"appid": "a", "component_appid": "c"}]}, r"without a platform: \['a'\]"),
-        ({"platforms": [{"component_appid": "c"}] * 2}, r"used twice: \['c'\]"),
-        ({"expired_tokens": {"canary": 1}}, r"^expired_tokens: Input should be a valid set$"),
-        ([], "state: Input should be a dictionary"),
-    ],
-)
+#: JSON, and what makes it none of a world.
+NO_WORLDS: list[tuple[Any, str]] = [
+    ({"platform": []}, "platform: Unexpected"),
+    ({"clock": 1}, "clock is no JSON value"),
+    ({"generate": "x"}, "generate is no JSON value"),
+    ({"platforms": [{}]}, "platforms.0.component_appid: Field required"),
+    ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "platforms.0.unverifiable: "),
+    ({"platforms": [{"component_appid": "c", "rotate_refresh_tokens": "sometimes"}]}, "'never' or 'each'"),
+    ({"platforms": 5, "leaves_out": ["status"]}, "platforms: .*; leaves_out.0: .*'exp_desc', 'user_desc'"),
+    ({"mini_programs": [{"appid": "a", "component_appid": "c", "audit": {"result": "lost"}}]}, "audit.result: "),
+    ({"mini_programs": [{"appid": "a", "component_appid": "c"}]}, r"without a platform: \['a'\]"),
+    ({"platforms": [{"component_appid": "c"}] * 2}, r"used twice: \['c'\]"),
+    ({"expired_tokens": {"canary": 1}}, r"^expired_tokens: Input should be a valid set$"),
+    ([], "state: Input should be a dictionary"),
+]
+
+
+@each_row("data, text", NO_WORLDS)
 def test_json_that_is_no_world_is_refused_by_name(data: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         World.from_json(data)
