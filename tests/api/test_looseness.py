@@ -119,9 +119,7 @@ def usual(wxa_world: World) -> set[str]:
 
 
 @each_row("name, path, how", [row for row in MATRIX if not CATALOGUE[row[0]].holds_secrets])
-def test_a_release_stops_only_for_what_it_needs(
-    wxa_world: World, usual: set[str], name: str, path: Any, how: str
-) -> None:
+def test_only_what_it_needs_stops_a_release(wxa_world: World, usual: set[str], name: str, path: Any, how: str) -> None:
     if name not in usual:
         return
     stopped, asked = released(wxa_world, name, path, how)

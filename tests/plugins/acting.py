@@ -17,7 +17,6 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select, update
 
-from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
@@ -27,7 +26,7 @@ from airflow_wxa.store import TaskRef
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.airflow_session import load_release_dag, register_dag
-from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, load_fleet, settle
+from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, load_fleet, settle, write_domains
 from tests.plugins.browser import Browser
 
 CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
@@ -98,6 +97,54 @@ class Page:
         sent = urlencode({"dag_id": DAG, **texts})
         return self.browser.send("POST", f"{BOARD_PREFIX}/release", content=sent, headers=self._sent)
 
+    def start(self, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": CONF | conf if dag_id == DAG else conf}
+        headers = self.browser.login("admin", "lin")
+        made = self.browser.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=headers)
+        assert made.status_code == 200, made.text
+
+    def asked(self, run_id: str, **question: Any) -> dict[str, str]:
+        """Start a run and let it wait with a question."""
+        self.start(run_id)
+        ask(run_id, **question)
+        return about(run_id)
+
+    def failed(self, run_id: str, **states: str) -> dict[str, str]:
+        """Start a run and let it fail at its domains."""
+        self.start(run_id)
+        set_states(run_id, run="failed", **states or {"configure_domains": "failed"})
+        return about(run_id)
+
+    def fleet(self, run_id: str) -> dict[str, str]:
+        """Let a fleet of two run, of which the canary is released."""
+        load_fleet(run_id, [("canary", APPID), ("rest", OTHER)], {"outcome": "released"})
+        self.start(run_id, FLEET, manifest="sale.yaml", shard_size=50)
+        return about(run_id, FLEET)
+
+    def gate(self, run_id: str, *, approvers: Sequence[str] = (), differ: bool = False) -> dict[str, str]:
+        """Let a fleet that ``li`` started stand before its canary's gate, which has closed."""
+        this = self.fleet(run_id)
+        set_states(run_id, FLEET, run="failed", canary_gate="failed")
+        facts = told("ledger", named=True, failed=3, total=5, unended=0)
+        facts |= told("run", approvers=list(approvers), approver_must_differ=differ)
+        task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
+        open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
+        return this
+
+    def possible(self, act: str, run_id: str) -> dict[str, str]:
+        """Bring a run to where an act is possible, and return what the act is about."""
+        if act in {"stop", "open_gate", "rerun", "undo"}:
+            this = self.gate(run_id) if act == "open_gate" else self.fleet(run_id)
+            set_states(run_id, FLEET, run="running" if act == "stop" else "failed")
+            return this
+        self.failed(run_id)
+        settle(APPID, run_id, outcome="stopped", errcode=61003)
+        if act == "answer":
+            ask(run_id)
+        if act == "register":
+            write_domains(run_id, "https://shop.example.org")
+        return about(run_id)
+
 
 @pytest.fixture
 def page(airflow: Browser, dags: None, url: str, monkeypatch: pytest.MonkeyPatch) -> Page:
@@ -111,30 +158,9 @@ def dags(airflow_database: None) -> None:
         register_dag(dag)
 
 
-def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": CONF | conf if dag_id == DAG else conf}
-    headers = page.browser.login("admin", "lin")
-    made = page.browser.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=headers)
-    assert made.status_code == 200, made.text
-
-
 def about(run_id: str, dag_id: str = DAG) -> dict[str, str]:
     """Return what an act on a run is about: one of a Mini Program, or of a fleet."""
     return {"dag_id": dag_id, "run_id": run_id} | ({"appid": APPID} if dag_id == DAG else {})
-
-
-def asked(page: Page, run_id: str, **question: Any) -> dict[str, str]:
-    """Start a run and let it wait with a question."""
-    start(page, run_id)
-    ask(run_id, **question)
-    return about(run_id)
-
-
-def failed(page: Page, run_id: str, **states: str) -> dict[str, str]:
-    """Start a run and let it fail at its domains."""
-    start(page, run_id)
-    set_states(run_id, run="failed", **states or {"configure_domains": "failed"})
-    return about(run_id)
 
 
 def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
@@ -197,43 +223,3 @@ def ask(
         session.flush()
         asked_at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
-
-
-def fleet(page: Page, run_id: str) -> dict[str, str]:
-    """Let a fleet of two run, of which the canary is released."""
-    load_fleet(run_id, [("canary", APPID), ("rest", OTHER)], {"outcome": "released"})
-    start(page, run_id, FLEET, manifest="sale.yaml", shard_size=50)
-    return about(run_id, FLEET)
-
-
-def write_domains(run_id: str, *origins: str) -> None:
-    """Note a write of domains that nobody has answered."""
-    task = TaskRef(dag_id=DAG, run_id=run_id, task_id="configure_domains")
-    call = setwebviewdomain(APPID, "add", [WebviewDomain.parse(each) for each in origins])
-    open_ledger().intend(PLATFORM, [call], task)
-
-
-def possible(page: Page, act: str, run_id: str) -> dict[str, str]:
-    """Bring a run to where an act is possible, and return what the act is about."""
-    if act in {"stop", "open_gate", "rerun", "undo"}:
-        this = gate(page, run_id) if act == "open_gate" else fleet(page, run_id)
-        set_states(run_id, FLEET, run="running" if act == "stop" else "failed")
-        return this
-    failed(page, run_id)
-    settle(APPID, run_id, outcome="stopped", errcode=61003)
-    if act == "answer":
-        ask(run_id)
-    if act == "register":
-        write_domains(run_id, "https://shop.example.org")
-    return about(run_id)
-
-
-def gate(page: Page, run_id: str, *, approvers: Sequence[str] = (), differ: bool = False) -> dict[str, str]:
-    """Let a fleet that ``li`` started stand before its canary's gate, which has closed."""
-    this = fleet(page, run_id)
-    set_states(run_id, FLEET, run="failed", canary_gate="failed")
-    facts = told("ledger", named=True, failed=3, total=5, unended=0)
-    facts |= told("run", approvers=list(approvers), approver_must_differ=differ)
-    task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
-    open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
-    return this

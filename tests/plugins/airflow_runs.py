@@ -14,14 +14,13 @@ from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 
+from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
 AirflowRun = Callable[..., None]
-
-__all__ = ["airflow_run", "load_fleet", "put_run", "settle", "url"]
 
 PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
 DAG, FLEET = "wxa_release", "wxa_fleet_release"
@@ -42,6 +41,13 @@ def settle(appid: str = APPID, run_id: str = "monday", task_id: str = "release",
     """Note what a task came to with a Mini Program."""
     task = TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, triggered_by="li", wxa_conn_id=wxa_conn_id)
     open_ledger().settle(platform, task, [Result(appid, "release", {"appid": appid, **said}, resolves=False)])
+
+
+def write_domains(run_id: str, *origins: str) -> None:
+    """Note a write of domains that nobody has answered."""
+    task = TaskRef(dag_id=DAG, run_id=run_id, task_id="configure_domains")
+    call = setwebviewdomain(APPID, "add", [WebviewDomain.parse(each) for each in origins])
+    open_ledger().intend(PLATFORM, [call], task)
 
 
 def load_fleet(

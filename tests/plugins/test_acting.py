@@ -22,24 +22,8 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.texts.setting import speaking
 from tests.airflow_session import register_dag
-from tests.plugins.acting import (
-    CONF,
-    FILLED,
-    Page,
-    about,
-    asked,
-    failed,
-    fields_of,
-    fleet,
-    gate,
-    runs_of,
-    set_states,
-    start,
-    started,
-    states_of,
-    write_domains,
-)
-from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, settle
+from tests.plugins.acting import CONF, FILLED, Page, about, fields_of, runs_of, set_states, started, states_of
+from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, settle, write_domains
 from tests.plugins.browser import login, shows
 
 # Airflow's own fields of a DAG's details warn when they are read, and the tests make errors of warnings.
@@ -47,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
-    this = asked(page, "asked")
+    this = page.asked("asked")
     shown = page.open("answer", **this).text
     assert shown.count("Release 1.4.0 of &lt;b&gt;Tea House&lt;/b&gt;?") == 2  # the window's title, and the heading
     wanted = ("&lt;b&gt;Tea House&lt;/b&gt;", "spring sale", "1.3.0", "4711", "+ https://new", "- https://old")
@@ -66,7 +50,7 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
 
 
 def test_a_question_is_found_below_whatever_the_run_has_written_since(page: Page) -> None:
-    this = asked(page, "busy")
+    this = page.asked("busy")
     task = TaskRef(dag_id=DAG, run_id="busy", task_id="configure_domains")
     domains = [WebviewDomain.parse("https://m.example.com")]
     calls = [setwebviewdomain(f"wx{number:016x}", "add", domains) for number in range(101)]
@@ -76,8 +60,8 @@ def test_a_question_is_found_below_whatever_the_run_has_written_since(page: Page
 
 
 def test_a_question_is_answered_once_it_has_settled_and_if_the_ledger_knows_it(page: Page) -> None:
-    assert page.open("answer", **asked(page, "replaced", shown="question 0123")).status_code == 409
-    early = asked(page, "early", seconds_ago=1)
+    assert page.open("answer", **page.asked("replaced", shown="question 0123")).status_code == 409
+    early = page.asked("early", seconds_ago=1)
     assert "only just" in page.open("answer", **early).text
     set_states("early", check_account="success")  # what else the run does is nothing to the question
     assert page.open("answer", **early).status_code == 409
@@ -92,7 +76,7 @@ def test_a_question_is_read_in_its_readers_language(page: Page, asks: str, set_l
     with speaking(set_language):
         subject, body = words()
     name = f"{set_language}_{len(asks)}"
-    this = asked(page, f"listed_{name}", question=(asks, facts, subject, body))
+    this = page.asked(f"listed_{name}", question=(asks, facts, subject, body))
     shown = {lang: page.open("answer", **this, lang=lang).text for lang in ("en", "zh")}
     for lang, other in (("en", "zh"), ("zh", "en")):
         with speaking(lang):
@@ -100,15 +84,15 @@ def test_a_question_is_read_in_its_readers_language(page: Page, asks: str, set_l
         shows(shown[lang], mine)
         shows(shown[other], hides=[mine])
     # Words of a team's own are what was asked.
-    own = asked(page, f"own_{name}", question=(asks, facts, "Ask Wang first?", body))
+    own = page.asked(f"own_{name}", question=(asks, facts, "Ask Wang first?", body))
     assert "Ask Wang first?" in page.open("answer", **own).text
 
 
 def test_a_question_is_for_those_who_may_answer_it(page: Page) -> None:
     wang = Page(page.browser, user="wang")
-    assigned = asked(page, "assigned", assigned="wang")
+    assigned = page.asked("assigned", assigned="wang")
     assert (page.open("answer", **assigned).status_code, wang.open("answer", **assigned).status_code) == (403, 200)
-    triggered = asked(page, "of_lin", triggered_by="lin")  # another must approve it: lin may only reject it
+    triggered = page.asked("of_lin", triggered_by="lin")  # another must approve it: lin may only reject it
     approves, refuses = ('value="Approve"', "somebody else must")
     shows(page.open("answer", **triggered).text, refuses, hides=[approves])
     assert page.do("answer", triggered, choice="Approve").status_code == 400
@@ -118,7 +102,7 @@ def test_a_question_is_for_those_who_may_answer_it(page: Page) -> None:
 
 
 def test_failed_tasks_run_again_once(page: Page) -> None:
-    this = failed(page, "failed", configure_domains="failed", commit_code="upstream_failed", check_account="success")
+    this = page.failed("failed", configure_domains="failed", commit_code="upstream_failed", check_account="success")
     first, second = page.fields("clear", **this), Page(page.browser, user="wang").fields("clear", **this)
     pressed = [page.request("clear", first), page.request("clear", first)]
     pressed += [Page(page.browser, user="wang").request("clear", second)]
@@ -132,26 +116,26 @@ def test_failed_tasks_run_again_once(page: Page) -> None:
     assert page.do("clear", this).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "said"),
-    [
-        ("submit_audit", "wait_for_audit", {"outcome": "stopped", "next_step": "clear the task submit_audit"}),
-        ("submit_audit", "wait_for_audit", {"outcome": "withdrawn", "auditid": "4711"}),  # as the sensor leaves it
-        ("configure_domains", "register_platform_domains", {"outcome": "platform_list_empty", "errcode": 89020}),
-    ],
-    ids=lambda each: each["outcome"] if isinstance(each, dict) else each,
-)
-def test_the_task_that_has_to_run_again_does(page: Page, first: str, last: str, said: dict[str, Any]) -> None:
-    run_id = f"undone_{said['outcome']}"
-    this = failed(page, run_id, **{first: "success", last: "failed", "check_account": "success"})
-    settle(APPID, run_id, last, **said)
-    assert page.do("clear", this).status_code == 200
-    now = states_of(run_id)
-    assert (now[first], now[last], now["check_account"]) == (None, None, "success")
+#: Task that has to run again, the one that failed behind it, and what that one noted.
+UNDONE: Final[list[tuple[str, str, dict[str, Any]]]] = [
+    ("submit_audit", "wait_for_audit", {"outcome": "stopped", "next_step": "clear the task submit_audit"}),
+    ("submit_audit", "wait_for_audit", {"outcome": "withdrawn", "auditid": "4711"}),  # as the sensor leaves it
+    ("configure_domains", "register_platform_domains", {"outcome": "platform_list_empty", "errcode": 89020}),
+]
+
+
+def test_the_task_that_has_to_run_again_does(page: Page) -> None:
+    for first, last, said in UNDONE:
+        run_id = f"undone_{said['outcome']}"
+        this = page.failed(run_id, **{first: "success", last: "failed", "check_account": "success"})
+        settle(APPID, run_id, last, **said)
+        assert page.do("clear", this).status_code == 200, said
+        now = states_of(run_id)
+        assert (now[first], now[last], now["check_account"]) == (None, None, "success"), said
 
 
 def test_a_release_is_started_again_once_unless_its_page_is_overtaken(page: Page) -> None:
-    this = failed(page, "again")
+    this = page.failed("again")
     overtaken, before = page.fields("again", **this), runs_of(DAG)
     task = TaskRef(dag_id="other_dag", run_id="a colleague's", task_id="approve_release")
     open_ledger().decided(PLATFORM, APPID, task, {"outcome": "approved"})
@@ -190,7 +174,7 @@ STARTED: Final[dict[str, tuple[str, str, dict[str, str], list[str], dict[str, An
 @pytest.mark.parametrize("run_id", STARTED)
 def test_a_run_of_another_dag_has_the_connection_that_its_dag_has_and_asks_first(page: Page, run_id: str) -> None:
     act, dag_id, given, written, said, expected = STARTED[run_id]
-    start(page, run_id, **given)
+    page.start(run_id, **given)
     if written:
         write_domains(run_id, *written)
     settle(APPID, run_id, **said)
@@ -201,7 +185,7 @@ def test_a_run_of_another_dag_has_the_connection_that_its_dag_has_and_asks_first
 
 
 def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    this, fleets = fleet(page, "sale"), open_fleets()
+    this, fleets = page.fleet("sale"), open_fleets()
     assert page.open("rerun", **this).status_code == 409  # it goes on by itself
     page.press_at_once("stop", *[page.fields("stop", **this)] * 3)
     (run,) = fleets.runs_named("sale")
@@ -227,7 +211,7 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.Mon
 
 
 def test_a_closed_gate_is_opened_by_those_who_may_with_a_reason_and_once(page: Page) -> None:
-    this = gate(page, "gated", approvers=("wang", "li"), differ=True)  # li has started it
+    this = page.gate("gated", approvers=("wang", "li"), differ=True)  # li has started it
     for user in ("lin", "li"):
         assert Page(page.browser, user=user).open("open_gate", **this).status_code == 403
     wang, why = Page(page.browser, user="wang"), "three shops have closed for good"
@@ -250,11 +234,9 @@ FORGED = (
 )
 
 
-def test_a_button_is_its_readers_on_our_own_page_for_one_act_one_target_and_an_hour(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fields = page.fields("clear", **failed(page, "mine"))
-    failed(page, "yours")
+def test_a_button_is_for_one_reader_page_act_target_and_hour(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = page.fields("clear", **page.failed("mine"))
+    page.failed("yours")
     for headers in FORGED:
         assert page.press("clear", fields, **headers).status_code == 403, headers
     assert Page(page.browser, user="wang").press("clear", fields).status_code == 403
@@ -280,16 +262,14 @@ def test_a_refusal_is_a_sentence_in_the_readers_language(page: Page) -> None:
 
 
 def test_the_form_begins_with_what_the_last_run_had(page: Page) -> None:
-    start(page, "last", user_desc="春季活动")
+    page.start("last", user_desc="春季活动")
     shown = page.read(f"/release?dag_id={DAG}&run_id=last&appid={APPID}&lang=zh").text
     shows(shown, APPID, "https://m.example.com", 'value="1.4.0"', "春季活动")
     unknown = page.read("/release?dag_id=none&lang=zh")
     assert (unknown.status_code, unknown.cookies["wxa_language"]) == (404, "zh")
 
 
-def test_the_form_offers_the_platforms_templates_to_those_who_may_release(
-    page: Page, wxa_default: RunningSandbox
-) -> None:
+def test_the_form_offers_templates_to_those_who_may_release(page: Page, wxa_default: RunningSandbox) -> None:
     form = f"/release?dag_id={DAG}"
     assert page.browser.get(form, "viewer").status_code == 403
     assert page.read("/release?dag_id=wxa_rollback").status_code == 403
@@ -379,7 +359,7 @@ def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: 
     async def no_answer(*_: Any) -> None:
         raise RefusedError(504, "act.refused.unknown")
 
-    this = failed(page, "unknown")
+    this = page.failed("unknown")
     with monkeypatch.context() as patched:
         patched.setattr(acting, "_asked_airflow", no_answer)
         assert page.do("clear", this).status_code == 504
@@ -391,7 +371,7 @@ def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: 
 def test_a_merchant_that_has_not_authorised_gets_a_link(
     page: Page, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(page, "unauthorised")
+    page.start("unauthorised")
     this, site = about("unauthorised"), "https://airflow.example.com"
     platform = wxa_default.world.platforms[0].component_appid
     settle(APPID, "unauthorised", platform=platform, outcome="stopped", errcode=61003)

@@ -31,9 +31,7 @@ def done(run: Any) -> None:
     assert run.state == "success", run.errors
 
 
-def test_the_questions_are_answered_right_after_a_release_a_fleet_a_rollback_and_a_foreign_release(
-    airflow: Browser, world: World
-) -> None:
+def test_the_nine_questions_are_answered_right_after_whatever_was_released(airflow: Browser, world: World) -> None:
     def page(path: str, *words: str, **asked: str) -> str:
         return shows(text_of(airflow.shows(path, role="user", **asked)), *words)
 

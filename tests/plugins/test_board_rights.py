@@ -19,7 +19,7 @@ from airflow_wxa.plugins.board.reader import Reader
 from airflow_wxa.sandbox import RunningSandbox
 from tests.browser.board import FLEET as FILLED_FLEET
 from tests.browser.board import STUCK, fill
-from tests.plugins.acting import FILLED, Page, fields_of, possible, runs_of, states_of
+from tests.plugins.acting import FILLED, Page, fields_of, runs_of, states_of
 from tests.plugins.airflow_runs import APPID, DAG, FLEET
 from tests.plugins.browser import Browser, app_with, login
 
@@ -138,7 +138,7 @@ def test_an_act_is_for_whoever_may_do_it_in_airflow_and_done_once(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow")
     run_id = f"{act}_{is_fab()}"
-    about = possible(page, act, run_id)
+    about = page.possible(act, run_id)
 
     def shown_to(role: str) -> Any:
         reader = Page(page.browser, role)

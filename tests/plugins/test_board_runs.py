@@ -145,15 +145,16 @@ def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(airflow: Browser
         shows(line, f"3 released · {7 - failed} not ended" + (f" · {failed} blocked" if failed else ""))
 
 
-@pytest.mark.parametrize(
-    ("unended", "state", "shown"),
-    [
-        (0, "failed", ["The gate of canary is closed: 3 of 5 failed (60.0%), 20% may.", "go on with it: zhao"]),
-        (1, "failed", ["canary is closed: 1 of 5 have not ended, a shard was lost", "go on with it: zhao"]),
-        (0, "running", ["Under way: release_canary", "gate closed: 3 of 5"]),  # cleared before it
-        (None, "running", ["Under way: release_canary", "gate opened by zhao: 3 of 5"]),  # as somebody wanted
-    ],
-)
+#: Mini Programs that have not ended, ``None`` once the gate was opened; the run's state → what is shown.
+GATES: Final[list[tuple[int | None, str, list[str]]]] = [
+    (0, "failed", ["The gate of canary is closed: 3 of 5 failed (60.0%), 20% may.", "go on with it: zhao"]),
+    (1, "failed", ["canary is closed: 1 of 5 have not ended, a shard was lost", "go on with it: zhao"]),
+    (0, "running", ["Under way: release_canary", "gate closed: 3 of 5"]),  # cleared before it
+    (None, "running", ["Under way: release_canary", "gate opened by zhao: 3 of 5"]),  # as somebody wanted
+]
+
+
+@pytest.mark.parametrize(("unended", "state", "shown"), GATES)
 def test_a_fleets_gate_is_as_it_has_decided(
     airflow: Browser, airflow_run: AirflowRun, unended: int | None, state: str, shown: list[str]
 ) -> None:

@@ -5,10 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from airflow.api_fastapi.app import get_auth_manager
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.api.values import THE_PLATFORM
@@ -23,7 +21,7 @@ from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.canaries import CANARIES, spellings
 from tests.plugins.airflow_runs import settle
-from tests.plugins.browser import Browser
+from tests.plugins.browser import Browser, hide_runs
 from tests.plugins.hostile import PAYLOADS, SHARED, fill_with
 
 TAGS = {
@@ -99,7 +97,9 @@ def test_no_secret_is_in_any_response(
     found = [airflow.get(path).content for path in pages]
     assert APPID.encode() in found[0]
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"postgresql+psycopg2://u:{CANARIES[0]}@127.0.0.1:1/none")
-    found.append(airflow.get("/").content)
+    down = airflow.get("/")
+    assert (down.status_code, "127.0.0.1:1" in down.text) == (503, False)
+    found.append(down.content)
     wanted = [form for secret in CANARIES for form in spellings(secret)]
     assert [form for form in wanted for content in found if form in content] == []
 
@@ -147,18 +147,8 @@ def test_a_picture_is_for_whoever_may_see_the_dag(
     airflow: Browser, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (airflow.get(f"{PICTURE}/1", "").status_code, airflow.get(f"{PICTURE}/1", None).status_code) == (401, 403)
-
-    forbid("wxa_release", monkeypatch)
+    hide_runs(monkeypatch, "wxa_release")
     assert airflow.get(f"{PICTURE}/1").status_code == 404
-
-
-def forbid(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody see the runs of one DAG."""
-
-    def is_authorized_dag(self: Any, *, details: Any = None, **_: Any) -> bool:
-        return details is None or details.id != dag_id
-
-    monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", is_authorized_dag)
 
 
 @pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"", b"GIF89a", JPEG + bytes(MOST_BYTES), None])
@@ -204,7 +194,7 @@ def test_a_verification_file_is_downloaded_by_its_link_by_whoever_may_see_the_ru
     assert [airflow.get(path, role).status_code for role in ("", None)] == [401, 403]
     others = (path.replace("read_file", "other"), path.replace("monday", "tuesday"))
     assert [airflow.get(each).status_code for each in others] == [404, 404]
-    forbid(task.dag_id, monkeypatch)
+    hide_runs(monkeypatch, task.dag_id)
     assert airflow.get(path).status_code == 403
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team-a/")
     below = VerificationFileLink().get_link(SimpleNamespace(has_verification_file=True), ti_key=task)  # type: ignore[arg-type]

@@ -78,32 +78,28 @@ def test_a_spreadsheet_maps_its_columns(separator: str) -> None:
     assert apps == [{"appid": A, "user_version": "1.5.1", "webviewdomain": ["https://a.example.com"]}, B]
 
 
-@pytest.mark.parametrize(
-    ("merchants", "texts", "field", "said"),
-    [
-        ("", {}, "merchants", "appid = ''"),
-        ("nobody", {}, "merchants", "line 1: 'nobody' is neither an appid"),
-        ("花店", {}, "merchants", "several Mini Programs are called"),
-        (f"appid,colour\n{A},red", {}, "merchants", "'colour': is no field"),
-        (f"appid,user_version\n{A}", {}, "merchants", "line 2: has 1 fields, not 2"),
-        (f"appid,webviewdomain\n{A},{DOMAINS[0]}\n{B},nonsense", {}, "merchants", "merchants:3: webviewdomain"),
-        (f"{A}\n{A}", {}, "merchants", "stands twice"),
-        (A, {"webviewdomain": ""}, "webviewdomain", "webviewdomain"),
-        (A, {"template_id": "four"}, "template_id", "template_id"),
-        (A, {"audit_timeout_hours": "soon"}, "audit_timeout_hours", "must be a number of hours"),
-        (f"{A}\n{B}", {"user_version": ""}, "user_version", "user_version"),
-        (f"{A}\n{B}", {"withdraw_foreign_audit": "true"}, "withdraw_foreign_audit", "one Mini Program at a time"),
-    ],
-)
+#: Merchants and texts of a form, the field that is wrong, and what is said of it.
+WRONG: list[tuple[str, dict[str, str], str, str]] = [
+    ("", {}, "merchants", "appid = ''"),
+    ("nobody", {}, "merchants", "line 1: 'nobody' is neither an appid"),
+    ("花店", {}, "merchants", "several Mini Programs are called"),
+    (f"appid,colour\n{A},red", {}, "merchants", "'colour': is no field"),
+    (f"appid,user_version\n{A}", {}, "merchants", "line 2: has 1 fields, not 2"),
+    (f"appid,webviewdomain\n{A},{DOMAINS[0]}\n{B},nonsense", {}, "merchants", "merchants:3: webviewdomain"),
+    (f"{A}\n{A}", {}, "merchants", "stands twice"),
+    (f'appid\n"{A}', {}, "merchants", "line 2: is no CSV"),
+    (A, {"webviewdomain": ""}, "webviewdomain", "webviewdomain"),
+    (A, {"template_id": "four"}, "template_id", "template_id"),
+    (A, {"audit_timeout_hours": "soon"}, "audit_timeout_hours", "must be a number of hours"),
+    (f"{A}\n{B}", {"user_version": ""}, "user_version", "user_version"),
+    (f"{A}\n{B}", {"withdraw_foreign_audit": "true"}, "withdraw_foreign_audit", "one Mini Program at a time"),
+]
+
+
+@pytest.mark.parametrize(("merchants", "texts", "field", "said"), WRONG)
 def test_a_problem_stands_beside_its_field(merchants: str, texts: dict[str, str], field: str, said: str) -> None:
     filled = read(merchants, **texts)
     assert filled.conf == {}
     told = [each for each in filled.problems[field] if said in each]
     assert told, filled.problems
     assert [each for each in told if in_language(each, "zh") == each] == []
-
-
-def test_a_table_that_is_no_csv_is_said_to_be_none() -> None:
-    (said,) = read(f'appid\n"{A}').problems["merchants"]
-    assert said.startswith("line 2: is no CSV")
-    assert "不是有效的 CSV" in in_language(said, "zh")

@@ -69,9 +69,7 @@ def test_the_code_of_a_mini_program_that_was_registered_is_exchanged(pushing: Ru
     assert exchanged().renewal is not None
 
 
-def test_a_code_that_cannot_be_exchanged_is_answered_and_logged(
-    pushing: RunningSandbox, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_exchange_is_answered_and_logged(pushing: RunningSandbox, caplog: pytest.LogCaptureFixture) -> None:
     assert pushing.push("authorized", APPID).text == "success"  # no ticket came before
     until(lambda: "was not exchanged" in caplog.text, "the failure")
     assert f"the authorisation of {APPID} was not exchanged: api_component_token not sent" in caplog.text

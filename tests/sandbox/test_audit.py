@@ -89,9 +89,7 @@ PLANS: list[tuple[dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(("plan", "expected"), PLANS)
-def test_the_audit_goes_as_planned_and_cannot_be_withdrawn_afterwards(
-    wechat: Wechat, plan: dict[str, Any], expected: list[int]
-) -> None:
+def test_the_audit_goes_as_planned_to_its_end(wechat: Wechat, plan: dict[str, Any], expected: list[int]) -> None:
     assert wechat.get(UNDO)["errcode"] == 87012  # nothing is in audit yet
     wechat.submitted(**plan)
     assert [wechat.latest["status"] for _ in expected] == expected

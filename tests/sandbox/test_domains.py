@@ -69,9 +69,7 @@ def test_omitted_action_adds_each_platform_domain_once_and_too_many_are_answered
 
 
 @pytest.mark.parametrize(("refuses", "empty", "individual"), [(True, 89020, 89231), (False, 0, 0)])
-def test_an_individual_and_an_empty_platform_list_are_told_apart_and_a_setting_decides_whether_get_refuses(
-    wechat: Wechat, refuses: bool, empty: int, individual: int
-) -> None:
+def test_individuals_and_empty_lists_are_told_apart(wechat: Wechat, refuses: bool, empty: int, individual: int) -> None:
     wechat.world.get_refuses, wechat.account.individual = refuses, True
     assert wechat.errcodes(SET, {"action": "get"}, *WRITES) == [individual, *[89231] * 4]
     wechat.platform.published = []  # which is heard of first

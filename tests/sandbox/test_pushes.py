@@ -149,9 +149,8 @@ def test_an_audit_that_moves_is_announced_when_the_world_says_so(wechat: Wechat,
         wechat.world.outbox.clear()
 
 
-def test_a_push_that_a_call_sets_off_or_a_person_asks_for_is_written_down_as_is_one_that_nobody_takes(
-    wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere
-) -> None:
+def test_every_push_is_written_down(wxa_sandbox: RunningSandbox, http: httpx.Client, receiver: Elsewhere) -> None:
+    # One that a call sets off, those that a person asks for, and one that nobody takes.
     body = {"component_appid": COMPONENT_APPID, "component_secret": PROOF["component_appsecret"]}
     assert http.post(COMPONENT + "api_start_push_ticket", json=body).json()["errmsg"] == "ok"
     until = time.monotonic() + 5
