@@ -161,20 +161,16 @@ def test_a_sample_is_read(sample: Path) -> None:
         assert read == answer | ({"auditid": str(answer["auditid"])} if "auditid" in answer else {})
 
 
-@pytest.fixture
-def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
-    """Return every call of a release with what the sandbox answers it."""
-    mini_program = wxa_world.mini_program(APPID)
+def test_every_answer_of_the_sandbox_holds_to_the_schema_of_its_endpoint(wxa_world: World) -> None:
+    mini_program, platform = wxa_world.mini_program(APPID), wxa_world.platforms[0]
     mini_program.scan_polls = 0
     # The first sheet is withdrawn, the second rejected with a screenshot, the others approved.
     rejected = AuditPlan(polls=0, result="rejected", screenshot="media-1")
     plans = iter([AuditPlan(polls=9), rejected, AuditPlan(polls=0), AuditPlan(polls=0)])
-    platform = wxa_world.platforms[0]
     platform.drafts, platform.templates, platform.speedup_rest = [Draft(draft_id=12)], [Template(template_id=48)], 1
     wxa_world.refused["1-2-3"] = {"request_url": "/wxa/release"}
     mini_program.granted_sets |= {BASIC_INFO_SET, RECORDS_SET}
     sandbox = Sandbox.of(wxa_world)
-    answered = []
     for call in RELEASE:
         if call.endpoint.name == "submit_audit":
             mini_program.audit = next(plans)
@@ -182,15 +178,8 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
         query = {"access_token": token, **call.query}
         answer, _ = sandbox.answer(Request(call.endpoint.method, call.endpoint.path, query, call.content() or b""))
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        answered.append((call, raw))
-    return answered
-
-
-def test_every_answer_of_the_sandbox_holds_to_the_schema_of_its_endpoint(answers: list[tuple[Call, bytes]]) -> None:
-    for call, raw in answers:
-        reply = read_reply(call, 200, raw)
-        assert reply.errcode == 0, (call.endpoint.name, raw)
-    asked = {call.endpoint.name for call, _ in answers}
+        assert read_reply(call, 200, raw).errcode == 0, (call.endpoint.name, raw)
+    asked = {call.endpoint.name for call in RELEASE}
     in_catalogue = {name for name, row in CATALOGUE.items() if not row.holds_secrets}
     assert in_catalogue - asked == set(), "call these in RELEASE: their answers are held to the schemas"
 

@@ -64,21 +64,14 @@ def padded(content: bytes) -> bytes:
 # Against another implementation -----------------------------------------------------------------------------------
 
 
-def random_push(chance: random.Random) -> tuple[str, str, str, str, str]:
-    """Return token, EncodingAESKey, platform, nonce and XML; lengths meet every padding."""
-    key = base64.b64encode(chance.randbytes(32)).decode()[:43]
-    key = re.sub(r"[+/]", "x", key)
-    letters = string.ascii_letters + "审核通过原因𠮷<&>\n"
-    content = "".join(chance.choice(letters) for _ in range(chance.randrange(1, 400)))
-    xml = f"<xml><Content>{escape(content)}</Content></xml>"
-    token = "".join(chance.choice(string.ascii_letters) for _ in range(chance.randrange(3, 32)))
-    return token, key, f"wx{chance.getrandbits(64):016x}", str(chance.getrandbits(40)), xml
-
-
 def test_a_thousand_pushes_that_wechatpy_encrypted_are_opened() -> None:
-    chance = random.Random(1)  # noqa: S311
-    for _ in range(1000):
-        token, key, platform, nonce, xml = random_push(chance)
+    chance, letters = random.Random(1), string.ascii_letters + "审核通过原因𠮷<&>\n"  # noqa: S311
+    for _ in range(1000):  # lengths meet every padding
+        key = re.sub(r"[+/]", "x", base64.b64encode(chance.randbytes(32)).decode()[:43])
+        content = "".join(chance.choice(letters) for _ in range(chance.randrange(1, 400)))
+        xml = f"<xml><Content>{escape(content)}</Content></xml>"
+        token = "".join(chance.choice(string.ascii_letters) for _ in range(chance.randrange(3, 32)))
+        platform, nonce = f"wx{chance.getrandbits(64):016x}", str(chance.getrandbits(40))
         body = WeChatCrypto(token, key, platform).encrypt_message(xml, nonce, str(NOW))
         signature = re.search(r"<MsgSignature><!\[CDATA\[(\w+)", body)
         assert signature is not None

@@ -23,10 +23,12 @@ with warnings.catch_warnings():
 
 def login(role: str | None, user: str = "lin") -> dict[str, str]:
     """Return the headers of a user of the simple auth manager; ``""``: of somebody who has not logged in."""
-    if role == "":
-        return {}
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
-    return {"Authorization": f"Bearer {token}"}
+    return {} if role == "" else bearer(SimpleAuthManagerUser(username=user, role=role))
+
+
+def bearer(user: Any) -> dict[str, str]:
+    """Return the headers of a user of the auth manager that is set up."""
+    return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
 
 
 @dataclass(frozen=True, slots=True)

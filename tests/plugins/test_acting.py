@@ -6,6 +6,7 @@ import re
 import time
 from functools import partial
 from typing import Any, Final
+from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -356,12 +357,9 @@ def test_what_a_dag_has_decided_is_not_in_its_form(page: Page) -> None:
 
 
 def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_answer(*_: Any) -> None:
-        raise RefusedError(504, "act.refused.unknown")
-
     this = page.failed("unknown")
     with monkeypatch.context() as patched:
-        patched.setattr(acting, "_asked_airflow", no_answer)
+        patched.setattr(acting, "_asked_airflow", AsyncMock(side_effect=RefusedError(504, "act.refused.unknown")))
         assert page.do("clear", this).status_code == 504
     assert page.do("clear", this).status_code == 409  # it may still come
     monkeypatch.setattr(acting, "_UNKNOWN_SECONDS", 0.0)

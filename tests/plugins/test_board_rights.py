@@ -21,7 +21,7 @@ from tests.browser.board import FLEET as FILLED_FLEET
 from tests.browser.board import STUCK, fill
 from tests.plugins.acting import FILLED, Page, fields_of, runs_of, states_of
 from tests.plugins.airflow_runs import APPID, DAG, FLEET
-from tests.plugins.browser import Browser, app_with, login
+from tests.plugins.browser import Browser, app_with, bearer, login
 
 # Airflow's own fields of a DAG's details, and FAB's Flask app, warn when they are used.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -73,7 +73,8 @@ def airflow(request: pytest.FixtureRequest, airflow: Browser) -> Iterator[Browse
     if find_spec("airflow.providers.fab") is None:
         pytest.skip("apache-airflow-providers-fab is not installed")
     with warnings.catch_warnings(action="ignore"), app_with(CORE__AUTH_MANAGER=FAB) as app:
-        yield Browser(app, _fab_login(_fab_users()))
+        users = _fab_users()
+        yield Browser(app, lambda role, _: bearer(users[role]) if role else {})
 
 
 def _fab_users() -> dict[str, Any]:
@@ -93,13 +94,6 @@ def _fab_users() -> dict[str, Any]:
             users[name] = security.add_user(name, name, name, f"{name}@example.com", found, name)
             assert users[name], name
     return users
-
-
-def _fab_login(users: dict[str, Any]) -> Any:
-    def headers(role: str | None, _: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(users[role])}"} if role else {}
-
-    return headers
 
 
 def is_fab() -> bool:

@@ -3,7 +3,6 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -15,12 +14,9 @@ from airflow_wxa.plugins.connections import PushConnection, PushConnections, pus
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from tests.plugins.receiving import connection, push_connection
 
+# A Connection that is not in the environment is looked for in the database.
+pytestmark = pytest.mark.usefixtures("airflow_database")
 GOOD = json.loads(connection())
-
-
-@pytest.fixture(autouse=True)
-def airflow(airflow_database: Path) -> None:
-    """A Connection that is not in the environment is looked for in the database."""
 
 
 def read(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> PushConnection | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select
@@ -193,14 +194,10 @@ def test_a_refusal_is_logged_by_its_reason_only(receiver: Receiver, caplog: pyte
 
 
 def test_only_a_listed_connection_is_looked_up_and_a_failed_look_up_is_answered_503(store: Store) -> None:
-    def unavailable(wxa_conn_id: str) -> None:
-        asked.append(wxa_conn_id)
-        raise WxaTransportError("the Connection 'wxa_default' could not be looked up")
-
-    asked: list[str] = []
-    receiver = receiver_on(store, read=unavailable)
+    look_up = Mock(side_effect=WxaTransportError("the Connection 'wxa_default' could not be looked up"))
+    receiver = receiver_on(store, read=look_up)
     assert receiver.request("POST", "/elsewhere/authorisation", stuck()).status_code == 403
-    assert asked == []
+    look_up.assert_not_called()
     assert receiver.event(ticket()).status_code == 503
     assert receiver.refused == {("", "connection"): 1, ("wxa_default", "connection look-up"): 1}
 
@@ -209,11 +206,8 @@ def test_only_a_listed_connection_is_looked_up_and_a_failed_look_up_is_answered_
 
 
 def test_a_good_push_may_be_sent_again_when_the_store_is_down(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    def unreachable() -> Store:
-        raise WxaTransportError("the store does not answer")
-
     caplog.set_level(logging.DEBUG)
-    homeless = receiver_on(store, open_store=unreachable)
+    homeless = receiver_on(store, open_store=Mock(side_effect=WxaTransportError("the store does not answer")))
     for path, text in ((EVENTS, ticket("canary-ticket")), (EVENTS, event("unauthorized")), (MESSAGES, audit())):
         answer = homeless.send(path, text)
         assert (answer.status_code, answer.content) == (503, b"")
