@@ -39,32 +39,20 @@ def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
     assert error.problems == ("first = 1", "second = 2")
 
 
-#: An error of each kind of knowledge.
+#: An error of each kind, and whether its repetition helps, which its class says unless the error knows better.
 ERRORS = [
-    WxaSpecError("refused", ["first"], appid="wx1"),
-    WxaTransportError("lost", endpoint="commit"),
-    WxaStateError("stopped", values={"ours": "1"}),
-    WxaApiError("refused", errcode=1, errmsg="m", rid="r", retryable=True),
-    WxaAuditRejected("rejected", reason="because", screenshot=["m1"]),
+    (WxaSpecError("refused", ["first"], appid="wx1"), False),
+    (WxaTransportError("lost", endpoint="commit"), True),
+    (WxaTransportError("lost", retryable=False), False),
+    (WxaStateError("stopped", values={"ours": "1"}), False),
+    (WxaStateError("stopped", retryable=True), True),
+    (WxaApiError("refused", errcode=1, errmsg="m", rid="r", retryable=True), True),
+    (WxaAuditRejected("rejected", reason="because", screenshot=["m1"]), False),
 ]
 
 
-@each_row("error", ERRORS)
-def test_an_error_keeps_all_it_knows_when_pickled(error: WxaError) -> None:
+@each_row("error, retryable", ERRORS)
+def test_an_error_says_who_acts_and_keeps_all_it_knows_when_pickled(error: WxaError, retryable: bool) -> None:
+    assert error.retryable is retryable
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(copy), str(copy), repr(copy), copy.__dict__) == (type(error), str(error), repr(error), error.__dict__)
-
-
-#: An error, and whether its repetition helps.
-RETRYABLE = [
-    (WxaTransportError("lost"), True),
-    (WxaSpecError("refused", []), False),
-    (WxaStateError("stopped"), False),
-    (WxaStateError("stopped", retryable=True), True),
-    (WxaTransportError("lost", retryable=False), False),
-]
-
-
-@each_row("error, retryable", RETRYABLE)
-def test_the_class_says_who_acts_unless_the_error_knows_better(error: WxaError, retryable: bool) -> None:
-    assert error.retryable is retryable

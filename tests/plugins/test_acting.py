@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.operators.approval import kind_of
@@ -52,10 +51,8 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
 
 def test_a_question_is_found_below_whatever_the_run_has_written_since(page: Page) -> None:
     this = page.asked("busy")
-    task = TaskRef(dag_id=DAG, run_id="busy", task_id="configure_domains")
-    domains = [WebviewDomain.parse("https://m.example.com")]
-    calls = [setwebviewdomain(f"wx{number:016x}", "add", domains) for number in range(101)]
-    open_ledger().intend(PLATFORM, calls, task)
+    for _ in range(101):
+        write_domains("busy", "https://m.example.com")
     assert page.open("answer", **this).status_code == 200
     assert page.open("answer", dag_id=DAG, run_id="bu\0sy").status_code == 200
 

@@ -11,8 +11,7 @@ from tests.sandbox.conftest import Wechat
 from tests.tables import each_row
 
 
-@pytest.fixture
-def lived_in(wechat: Wechat) -> World:
+def test_a_world_comes_back_from_json_with_its_tokens_only_if_they_were_asked_for(wechat: Wechat) -> None:
     wechat.platform.unverifiable = {"b.org", "a.org"}
     wechat.set_domains("add", "https://shop.example.com")
     wechat.submitted(polls=1, result="delayed_then_approved")
@@ -23,10 +22,7 @@ def lived_in(wechat: Wechat) -> World:
     wechat.platform_token()
     wechat.refresh()
     wechat.world.authorise(APPID)
-    return wechat.world
-
-
-def test_a_world_comes_back_from_json_with_its_tokens_only_if_they_were_asked_for(lived_in: World) -> None:
+    lived_in = wechat.world
     wire = json.dumps(lived_in.to_json(tokens=True))
     assert World.from_json(json.loads(wire)) == lived_in
     shown = json.dumps(lived_in.to_json())
