@@ -48,23 +48,14 @@ def test_the_option_lists_the_connections(monkeypatch: pytest.MonkeyPatch) -> No
         assert push_conn_ids() == listed
 
 
-def looked_up(seconds: float, *found: PushConnection | WxaTransportError | None) -> tuple[PushConnections, Mock]:
-    """Return Connections that are looked up slowly, and what counts how often."""
-    results = iter(found)
-
-    def look_up(_: str) -> PushConnection | None:
-        time.sleep(seconds)
-        result = next(results)
-        if isinstance(result, WxaTransportError):
-            raise result
-        return result
-
-    counted = Mock(side_effect=look_up)
-    return PushConnections(["wxa_default"], counted), counted
+def slowly(_: str) -> PushConnection:
+    time.sleep(0.5)
+    return push_connection()
 
 
 def test_a_connection_is_looked_up_once_for_all_threads_and_only_if_it_is_listed() -> None:
-    found, look_up = looked_up(0.1, push_connection())
+    look_up = Mock(side_effect=slowly)
+    found = PushConnections(["wxa_default"], look_up)
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(found.find, ["wxa_default"] * 8))
     assert found.find("wxa_default") is not None
@@ -74,7 +65,7 @@ def test_a_connection_is_looked_up_once_for_all_threads_and_only_if_it_is_listed
 
 def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_LOOK_UP_SECONDS", 0.01)
-    found, _ = looked_up(0.5, push_connection())
+    found = PushConnections(["wxa_default"], slowly)
     with ThreadPoolExecutor(1) as threads:
         hanging = threads.submit(found.find, "wxa_default")
         time.sleep(0.1)
@@ -84,7 +75,8 @@ def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.Monke
 
 
 def test_what_failed_is_looked_up_again_soon_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, look_up = looked_up(0.0, WxaTransportError("could not be looked up"), None, push_connection())
+    look_up = Mock(side_effect=[WxaTransportError("could not be looked up"), None, push_connection()])
+    found = PushConnections(["wxa_default"], look_up)
     for _ in range(3):
         with pytest.raises(WxaTransportError):
             found.find("wxa_default")

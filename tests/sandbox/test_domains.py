@@ -134,7 +134,7 @@ def test_only_the_testing_version_changes_by_default(wechat: Wechat, platform: P
 
 
 #: Action on a list of ``a.org``, hosts that are sent, and both lists afterwards.
-TOGETHER = [
+TOGETHER: list[tuple[str, str, list[str]]] = [
     ("add", "B.org", ["a.org", "b.org"]),
     ("add", "A.org", ["a.org"]),
     ("set", "b.org;b.org;", ["b.org"]),
