@@ -198,7 +198,6 @@ def ask(
     seconds_ago: float = 60,
     assigned: str = "",
     shown: str | None = None,
-    task_id: str = "approve_release",
     triggered_by: str = "",
     question: tuple[str, Any, str, str] | None = None,
 ) -> None:
@@ -206,10 +205,10 @@ def ask(
     facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
     facts |= told("WeChat", **SHOWN)
     with create_session() as session:
-        found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
+        found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == "approve_release")
         ti = session.scalars(found).one()
         ti.state = "awaiting_input"
-        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id), triggered_by=triggered_by)
+        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=ti.task_id, ti_id=str(ti.id), triggered_by=triggered_by)
         if triggered_by:
             facts |= told("params", approver_must_differ=True)
         text = "goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |"

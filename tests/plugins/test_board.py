@@ -56,11 +56,9 @@ def team_a(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("by", ["rights", "teams"])
-def test_a_manager_sees_what_their_dags_did_only(
-    board: Browser, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
+def test_a_manager_sees_what_their_dags_did_only(board: Browser, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     if by == "rights":
-        request.getfixturevalue("team_a")
+        hide_runs(monkeypatch, "team_b", FLEET)
     else:
         teams = {"team_b": "b", FLEET: "b"}
         monkeypatch.setattr(DagModel, "get_dag_id_to_team_name_mapping", staticmethod(lambda _: teams))
@@ -73,7 +71,7 @@ def test_a_manager_sees_what_their_dags_did_only(
 
 
 def test_a_page_is_shared_for_a_moment_by_readers_of_the_same_rights_and_language(
-    board: Browser, airflow_run: AirflowRun, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    board: Browser, airflow_run: AirflowRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WxaPlugin.fastapi_apps[-1]["app"], "_app", None)
     monkeypatch.setattr("airflow_wxa.plugins.board.runs._KEPT_SECONDS", 60.0)
@@ -91,7 +89,7 @@ def test_a_page_is_shared_for_a_moment_by_readers_of_the_same_rights_and_languag
     with pytest.MonkeyPatch.context() as release_managers:
         release_managers.setattr(Reader, "may_release", property(lambda _: True))
         assert board.shows("/") != told
-    request.getfixturevalue("team_a")
+    hide_runs(monkeypatch, "team_b", FLEET)
     board.shows("/", "<strong>0</strong> stuck", hides=[ELSEWHERE])
 
 

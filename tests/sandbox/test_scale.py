@@ -3,31 +3,25 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import requests
 
 from airflow_wxa.sandbox import RunningSandbox, World, seeded_fleet
 from airflow_wxa.sandbox.exchange import Sandbox
-from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, PLATFORM_TOKEN, REFRESH_TOKEN
 from airflow_wxa.sandbox.worlds import PLATFORM_APPID
+from tests.sandbox.conftest import Wechat
 
 MANY = 1000
 FIRST = f"wx{1:016x}"
 
 
 @pytest.fixture(scope="module")
-def sizes() -> tuple[Sandbox, Sandbox]:
+def sizes() -> tuple[Wechat, Wechat]:
     """Return a large world, and one of a hundredth of its size."""
-    large, small = (Sandbox.of(seeded_fleet(size).world) for size in (MANY, MANY // 100))
+    large, small = (Wechat(seeded_fleet(size).world) for size in (MANY, MANY // 100))
     return large, small
-
-
-def post(sandbox: Sandbox, path: str, token: str, **body: object) -> Any:
-    raw = json.dumps(body).encode()
-    return sandbox.answer(Request("POST", path, {"access_token": token}, raw))[0]
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
@@ -45,12 +39,13 @@ def seconds(work: Callable[[], object], times: int) -> float:
         gc.enable()
 
 
-def calls(sandbox: Sandbox, path: str, token: str, **body: object) -> float:
+def calls(wechat: Wechat, path: str, token: str, **body: object) -> float:
     """Return what a hundred calls take."""
-    return seconds(lambda: [post(sandbox, path, token, **body) for _ in range(100)], 5)
+    raw = json.dumps(body).encode()
+    return seconds(lambda: [wechat.send("POST", path, raw, token=token) for _ in range(100)], 5)
 
 
-def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(sizes: tuple[Sandbox, Sandbox]) -> None:
+def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(sizes: tuple[Wechat, Wechat]) -> None:
     large, small = sizes
     body = {"ext_json": json.dumps({"ext": {"text": "x" * 300}}), "user_version": "1.4.0", "user_desc": "checkout"}
     token = f"sandbox-token-{FIRST}"
@@ -61,11 +56,11 @@ def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(s
     assert calls(large, path, token, **body) < 3 * calls(small, path, token, **body)
 
 
-def test_seeding_and_resetting_grow_with_the_world_and_no_faster(sizes: tuple[Sandbox, Sandbox]) -> None:
+def test_seeding_and_resetting_grow_with_the_world_and_no_faster(sizes: tuple[Wechat, Wechat]) -> None:
     large, small = sizes
 
-    def over_again(sandbox: Sandbox, times: int) -> float:
-        return seconds(lambda: Sandbox.of(World.from_json(sandbox.seed)).reset(), times)
+    def over_again(wechat: Wechat, times: int) -> float:
+        return seconds(lambda: Sandbox.of(World.from_json(wechat.sandbox.seed)).reset(), times)
 
     assert over_again(large, 1) < 1000 * over_again(small, 3)  # a hundred times as many; squared it would be 10,000
 
