@@ -89,14 +89,14 @@ def test_a_world_is_shown_without_tokens_and_taken_back_with_them_kept(http: htt
     assert answer.json()["third_webviewdomain"] == ["https://example.com"]
 
 
-NO_WORLDS, NO_FAULTS = [b"{", b'{"x":1}'], [b"x", b'{"path":"*","kind":"explode"}', b'[{"kind":"empty"}]']
-NO_FAULTS += [b'{"path":"*","kind":"empty","times":"1"}']
-
-
 #: A control request, its body, and what is said of it.
 SENSELESS = [
-    *(("PUT world", body, "") for body in NO_WORLDS),
-    *(("POST faults", body, "") for body in NO_FAULTS),
+    *(("PUT world", body, "") for body in (b"{", b'{"x":1}')),
+    *(("POST faults", body, "") for body in (b"x", b'[{"kind":"empty"}]')),
+    ("POST faults", b'{"path":"*","kind":"empty","times":"1"}', ""),
+    ("POST faults", b'{"path":"*","kind":"explode"}', "is none of"),
+    ("POST faults", b'{"path":"*","kind":"empty","times":0}', "at least"),
+    ("POST faults", b'{"path":"*","kind":"empty","seconds":-1}', "at least"),
     *((f"POST {each}", b"", "no account ''") for each in ("push/ticket", "withdraw")),
     *((f"POST {each}?appid=wx9", b"", "no account 'wx9'") for each in ("authorise", "mini_program")),
     *((f"POST {each}?component_appid=wx9", b"", "no account 'wx9'") for each in ("push/ticket", "draft")),
