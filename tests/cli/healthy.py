@@ -1,21 +1,24 @@
 """A healthy set-up on the sandbox: platform credentials, a ticket, a store with one merchant."""
 
+import argparse
 import io
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from airflow.cli.cli_parser import _add_command
 from airflow.sdk import Connection
 from cryptography.fernet import Fernet
 
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
 from airflow_wxa.cli.doctor.facts import Facts
 from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.main import main
@@ -44,6 +47,7 @@ class SetUp:
     running: RunningSandbox
     file: Path
     monkeypatch: pytest.MonkeyPatch
+    store_url: str
     login: str = COMPONENT_APPID
     password: str = COMPONENT_APPSECRET
     host: str = ""
@@ -53,11 +57,7 @@ class SetUp:
         default_factory=lambda: {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY, "timeout": 5}
     )
     keys: list[str] = field(default_factory=lambda: [Fernet.generate_key().decode()])
-    store_url: str = ""
     appids: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.store_url = self.store_url or f"sqlite:///{self.file}"
 
     @property
     def world(self) -> World:
@@ -105,7 +105,7 @@ def not_looked_at(report: Report) -> dict[str, str]:
 @pytest.fixture
 def set_up(wxa_sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetUp:
     """Return a set-up in which nothing is wrong: one merchant that granted the sets 18 and 30."""
-    set_up = SetUp(wxa_sandbox, tmp_path / "wxa.db", monkeypatch)
+    set_up = SetUp(wxa_sandbox, tmp_path / "wxa.db", monkeypatch, f"sqlite:///{tmp_path / 'wxa.db'}")
     monkeypatch.setenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", "colour, encoding_aes_key")
     wxa_sandbox.world.mini_programs[0].granted_sets = {18, 30}
     store = set_up.open_store()
@@ -121,15 +121,15 @@ class Ended:
     out: str
     err: str
 
-    def says(self, *parts: str) -> None:
-        """Assert that these parts were printed, a result on standard output or a remark beside it."""
+    def says(self, *parts: str, code: int = 0) -> None:
+        """Assert how it ended, and that these parts were printed: a result on standard output or a remark beside it."""
         said = self.out + self.err
-        assert [part for part in parts if part not in said] == [], said
+        assert (self.code, [part for part in parts if part not in said]) == (code, []), said
 
     def refuses(self, *parts: str) -> None:
         """Assert that it ended with exit code 1 and these parts, no result and no traceback."""
-        assert (self.code, self.out) == (1, "")
-        self.says(*parts)
+        assert self.out == ""
+        self.says(*parts, code=1)
         self.hides("Traceback")
 
     def hides(self, *secrets: str) -> None:
@@ -140,9 +140,25 @@ class Ended:
 Command: TypeAlias = "Callable[..., Ended]"
 
 
+def airflows_parser() -> argparse.ArgumentParser:
+    """Return Airflow's parser with the group ``wxa`` alone."""
+    parser = argparse.ArgumentParser(prog="airflow")
+    choices = parser.add_subparsers(required=True)
+    for each in get_wxa_cli_commands():
+        _add_command(choices, each)
+    return parser
+
+
+def _of_airflow(words: Sequence[str]) -> int:
+    """Run a command that only Airflow's program has."""
+    arguments = airflows_parser().parse_args(["wxa", *words])
+    code: int | None = arguments.func(arguments)
+    return code or 0
+
+
 @pytest.fixture
 def command(set_up: SetUp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Return what runs ``airflow-wxa`` on the set-up: its words, and what stands on its standard input."""
+    """Return what runs a command of ours on the set-up: its words, and what stands on its standard input."""
     connection = set_up.connection
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection.as_json())
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", set_up.store_url)
@@ -154,7 +170,7 @@ def command(set_up: SetUp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         content = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         try:
-            code: Any = main(words)
+            code: Any = _of_airflow(words) if words[0] in {"db", "fleet"} else main(words)
         except SystemExit as ended:
             code = ended.code
         out, err = capsys.readouterr()

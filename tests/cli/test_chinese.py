@@ -12,10 +12,9 @@ import pytest
 from airflow_wxa.cli.definitions import commands
 from airflow_wxa.cli.opening import print_rows
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.store.fleets import Fleets
 from airflow_wxa.texts.setting import speaking
 from tests.cli.healthy import Command, Ended, SetUp
-from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
+from tests.cli.test_fleet import fleets, written  # noqa: F401  a fixture
 from tests.english import english_in
 
 #: Words of argparse, of WeChat, and of who made up the runs.
@@ -30,11 +29,10 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
 
 
-def told(ended: Ended) -> str:
+def is_chinese(ended: Ended) -> None:
     said = ended.out + ended.err
     assert english_in(_OTHERS.sub("", said)) == [], said
     assert re.search(r"[\u4e00-\u9fff]", said), said
-    return said
 
 
 #: Command → its words, each of which it is tried with.
@@ -57,20 +55,21 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_speaks_chinese(command: Command, name: str) -> None:
     for words in COMMANDS[name]:
-        told(command(name, *words.split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
+        is_chinese(command(name, *words.split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
 
 
 def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Command) -> None:
     set_up.world.platforms[0].ip_allowed = False
     ended = command("doctor")
     assert ended.code == 1
-    told(ended)
+    is_chinese(ended)
 
 
-def test_a_fleet_is_told_in_chinese(fleets: Fleets, fleet: Command, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.usefixtures("fleets")
+def test_a_fleet_is_told_in_chinese(command: Command, tmp_path: Path) -> None:
     path = written(tmp_path, [APPID, "wx00000000000000ff"])
     for words in (f"plan {path}", f"check {path}", "status spring", "stop spring", "status nothing"):
-        told(fleet(*words.split()))
+        is_chinese(command("fleet", *words.split()))
 
 
 @pytest.mark.parametrize("group", ["program", "wxa", "fleet", "db"])
@@ -83,14 +82,12 @@ def test_helps_are_in_chinese(group: str) -> None:
 
 
 def test_words_that_programs_read_stay_as_they_are(
-    capsys: pytest.CaptureFixture[str],
-    fleet: Command,  # noqa: F811
-    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], command: Command, tmp_path: Path
 ) -> None:
     row = {"state": "refused", "result": "refused", "verdict": "held"}
     print_rows([row], "json")
     assert json.loads(capsys.readouterr().out) == [row]
-    rows = json.loads(fleet("plan", str(written(tmp_path, [APPID])), "-o", "json").out)
+    rows = json.loads(command("fleet", "plan", written(tmp_path, [APPID]), "-o", "json").out)
     assert rows[0]["steps"] == "configure commit submit wait release"
 
 

@@ -1,6 +1,5 @@
 """Credentials of platform and merchants: listed, imported, authorised, encrypted anew; never shown."""
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.cli.airflow_group import DB_COMMANDS
 from airflow_wxa.cli.credentials import import_list, read_merchants
 from airflow_wxa.cli.opening import in_words
 from airflow_wxa.errors import WxaSpecError
@@ -46,14 +44,9 @@ def test_a_merchant_is_listed_with_state_and_ages_and_without_a_token(set_up: Se
     set_up.open_store().note(COMPONENT_APPID, APPID, granted=[18, 30])
     ended = command("accounts", "--json")
     (row,) = json.loads(ended.out)
-    assert row | {"access_token_seconds_left": 7200} == {
-        "appid": APPID,
-        "state": "authorised",
-        "granted": [18, 30],
-        "access_token_age": pytest.approx(0, abs=5),
-        "access_token_seconds_left": 7200,
-        "refresh_token_age": pytest.approx(0, abs=5),
-    }
+    ages = [row.pop(name) for name in ("access_token_age", "refresh_token_age", "access_token_seconds_left")]
+    assert ages == pytest.approx([0, 0, 7200], abs=5)
+    assert row == {"appid": APPID, "state": "authorised", "granted": [18, 30]}
     ended.hides(REFRESH_TOKEN, set_up.world.mini_programs[0].issued[-1].value)
 
 
@@ -149,9 +142,8 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_every_problem_of_a_csv_is_named(name: str) -> None:
-    content, problems = BAD_FILES[name]
+@pytest.mark.parametrize(("content", "problems"), BAD_FILES.values(), ids=BAD_FILES)
+def test_every_problem_of_a_csv_is_named(content: str, problems: list[str]) -> None:
     with pytest.raises(WxaSpecError) as refused:
         read_merchants(content)
     assert [problem for problem in problems if problem not in str(refused.value)] == []
@@ -199,8 +191,7 @@ def test_a_code_that_does_not_serve_is_said(set_up: SetUp, command: Command) -> 
     set_up.world.mini_programs[0].granted_sets = {17}
     code = set_up.world.authorise(APPID)
     ended = command("authorise", "--code", code, "--appid", NOBODY)
-    assert ended.code == 1
-    ended.says(f"the code was {APPID}'s, not {NOBODY}'s", "did not grant permission set 18")
+    ended.says(f"the code was {APPID}'s, not {NOBODY}'s", "did not grant permission set 18", code=1)
     used = command("authorise", "--code", code)
     used.refuses("61009", "accounts --import-list")
     used.hides(code)
@@ -224,9 +215,7 @@ def test_the_age_is_shown_and_both_ways_to_get_a_ticket(set_up: SetUp, command: 
         assert ended.code == code
         assert re.search(said, ended.out)
     set_up.open_store().mark(COMPONENT_APPID, "", "refused")
-    ended = command("ticket")
-    assert ended.code == 1
-    ended.says("--restart", "--import")
+    command("ticket").says("--restart", "--import", code=1)
 
 
 @pytest.mark.parametrize("source", ["", "-", "file"])
@@ -266,8 +255,7 @@ def test_after_a_rotation_the_new_key_alone_opens_the_store(
     # A command that tells the URL, as ``…_CMD`` names one, ends its line.
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"{set_up.store_url}\n")
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"{new},{set_up.keys[0]}")
-    ended = command("rotate-keys")
-    assert (ended.code, "2 rows" in ended.out) == (0, True)
+    command("rotate-keys").says("2 rows")
     with pytest.raises(WxaSpecError, match="another key"):
         set_up.open_store().merchant(COMPONENT_APPID, APPID)
     set_up.keys = [new]
@@ -279,11 +267,7 @@ def test_after_a_rotation_the_new_key_alone_opens_the_store(
 
 
 @pytest.mark.usefixtures("from_migrations")
-def test_migrating_says_from_where_to_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
-    (migrate,), nothing = DB_COMMANDS, argparse.Namespace()
+def test_migrating_says_from_where_to_where(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'new.db'}")
     for said in ("was created", "is up to date"):
-        migrate.func(nothing)
-        assert capsys.readouterr().out == f"the store {said}, revision {_head()}\n"
+        assert command("db", "migrate").out == f"the store {said}, revision {_head()}\n"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -36,8 +37,8 @@ Spoil: TypeAlias = "Callable[[SetUp], object]"
 # What spoils a set-up -------------------------------------------------------------------------------------------------
 
 
-def field(name: str, value: object) -> Spoil:
-    return lambda set_up: setattr(set_up, name, value)
+def field(**values: object) -> Spoil:
+    return lambda set_up: vars(set_up).update(values)
 
 
 def extra(**fields: object) -> Spoil:
@@ -72,10 +73,6 @@ def asks_for_tls(set_up: SetUp) -> None:
     set_up.host = set_up.running.url.replace("http://", "https://")
 
 
-def a_folder_is_the_store(set_up: SetUp) -> None:
-    set_up.store_url = f"sqlite:///{set_up.file.parent}"
-
-
 def marked_refused(set_up: SetUp) -> None:
     store = set_up.open_store()
     store.put_renewals(COMPONENT_APPID, {NOBODY: Secret("dead")})
@@ -103,12 +100,12 @@ COMPONENT = "/cgi-bin/component"
 WARNINGS = {"shown_secrets", "ticket_pushes", "individual", "platform_lists_differ"}
 #: Rule → faults that it alone finds: parts of its what and which, a part of its fix.
 FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
-    "conn_type": [(field("conn_type", "http"), ("of type http",), "wxa")],
+    "conn_type": [(field(conn_type="http"), ("of type http",), "wxa")],
     "connection": [
-        (field("raw_extra", "[1]"), ("no JSON object",), "object"),
-        (field("raw_extra", "{"), ("no JSON object",), "object"),
-        (lambda set_up: vars(set_up).update(login="", password=""), ("no source",), "login"),
-        (field("login", ""), ("component_appid",), "correct the Connection"),
+        (field(raw_extra="[1]"), ("no JSON object",), "object"),
+        (field(raw_extra="{"), ("no JSON object",), "object"),
+        (field(login="", password=""), ("no source",), "login"),
+        (field(login=""), ("component_appid",), "correct the Connection"),
     ],
     "shown_secrets": [
         (env("CORE__SENSITIVE_VAR_CONN_NAMES", ""), ("extra encoding_aes_key",), "sensitive_var_conn_names")
@@ -117,11 +114,11 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
         (env("WXA__FORWARD_PUSHES_TO", "http://a.example"), ("must be https",), "restart the receiver")
     ],
     "authorizer_list": [(fault(f"{COMPONENT}/api_get_authorizer_list", 48001), ("48001",), "authorise again")],
-    "wrong_host": [(field("host", "https://"), ("no address",), "https://api.weixin.qq.com")],
-    "unreachable": [(field("host", NOWHERE), ("127.0.0.1:1",), "airflow-wxa sandbox")],
+    "wrong_host": [(field(host="https://"), ("no address",), "https://api.weixin.qq.com")],
+    "unreachable": [(field(host=NOWHERE), ("127.0.0.1:1",), "airflow-wxa sandbox")],
     "tls": [(asks_for_tls, ("speaks no TLS",), "host and port")],
-    "dns": [(field("host", "https://nowhere.invalid"), ("nowhere.invalid",), "typing error")],
-    "plain_http": [(field("host", "http://api.weixin.qq.com"), ("api.weixin.qq.com",), "https://")],
+    "dns": [(field(host="https://nowhere.invalid"), ("nowhere.invalid",), "typing error")],
+    "plain_http": [(field(host="http://api.weixin.qq.com"), ("api.weixin.qq.com",), "https://")],
     "clock": [
         (lambda set_up: set_up.world.advance(600), ("10 min behind",), "time synchronisation"),
         (lambda set_up: set_up.world.advance(-600), ("10 min ahead",), "time synchronisation"),
@@ -129,7 +126,7 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
     "ip_allow_list": [(platform(ip_allowed=False), ("61004",), "IP allow list")],
     "component_appid": [(wrong_login, (NOBODY, "40013"), "login")],
     "component_appsecret": [
-        (field("password", "another"), ("40125",), "password"),
+        (field(password="another"), ("40125",), "password"),
         (fault(f"{COMPONENT}/api_component_token", 40001), ("40001",), "password"),
     ],
     "no_ticket": [
@@ -165,9 +162,9 @@ FAULTS: dict[str, list[tuple[Spoil, tuple[str, ...], str]]] = {
     "platform_lists_differ": [(platform(testing=["example.com", "b.cn"]), ("testing only: b.cn",), "publish")],
     "audit_quota": [(platform(audit_rest=0), ("85085", "0 of 100"), "服务商助手")],
     "store": [
-        (a_folder_is_the_store, ("does not answer",), "sql_alchemy_conn"),
-        (field("keys", [Fernet.generate_key().decode()]), ("another key",), "encryption_keys"),
-        (field("keys", []), ("no key",), "fernet_key"),
+        (field(store_url=f"sqlite:///{Path(__file__).parent}"), ("does not answer",), "sql_alchemy_conn"),
+        (field(keys=[Fernet.generate_key().decode()]), ("another key",), "encryption_keys"),
+        (field(keys=[]), ("no key",), "fernet_key"),
     ],
     "store_file": [(lambda set_up: set_up.file.chmod(0o644), ("mode 0644", "wxa.db"), "chmod 600")],
     "push_keys": [
@@ -201,10 +198,9 @@ def test_fault_is_named_with_its_fix_nothing_else_is_found_and_no_secret_shown(
     assert report.exit_code == (level == "error")
     chinese = "\n".join(in_language(text, "zh") for text in (finding.what, finding.which, finding.fix))
     assert english_in(re.sub(r"(errmsg|it says) .*", "", chinese)) == []  # words of WeChat's, or of a database
-    shown = str(to_json(report))
     secrets = [COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN, PUSH_TOKEN, ENCODING_AES_KEY, *set_up.keys]
     secrets += [each.value for each in set_up.world.platforms[0].issued + set_up.world.mini_programs[0].issued]
-    assert [secret for secret in secrets if secret in shown] == []
+    assert [secret for secret in secrets if secret in str(to_json(report))] == []
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:
@@ -230,8 +226,7 @@ def test_a_healthy_set_up_has_no_finding_when_new_and_when_used_and_is_asked_onc
     ]
     assert set_up.running.journal[2].body == {"action": "get"}
     used = set_up.report()
-    assert (new.findings, used.findings) == ([], [])
-    assert (new.exit_code, used.exit_code) == (0, 0)
+    assert [(each.findings, each.exit_code) for each in (new, used)] == [([], 0)] * 2
     assert not_looked_at(new) == {
         "tls": "the host is plain http",
         "two_refreshers": "no token of ours was in the store before that works now",
@@ -239,29 +234,24 @@ def test_a_healthy_set_up_has_no_finding_when_new_and_when_used_and_is_asked_onc
     assert not_looked_at(used).keys() == {"tls", "component_appid", "component_appsecret"}
 
 
-@pytest.mark.parametrize("rotation", ["never", "each"])
-@pytest.mark.parametrize("overlap", [0, 300])
-def test_our_own_renewal_is_no_second_refresher(set_up: SetUp, overlap: int, rotation: str) -> None:
-    platform(overlap_seconds=overlap, rotate_refresh_tokens=rotation)(set_up)
+@pytest.mark.parametrize(("overlap", "rotation"), [(0, "never"), (0, "each"), (300, "never"), (300, "each")])
+def test_neither_our_own_renewal_nor_a_token_that_ran_out_nor_a_company_without_set_30_is_a_finding(
+    set_up: SetUp, overlap: int, rotation: str
+) -> None:
+    platform(overlap_seconds=overlap, rotate_refresh_tokens=rotation, expires_in=200)(set_up)
+    merchant(granted_sets={18})(set_up)
     set_up.work()
-    sql("update wxa_credential set access_expires_at = access_expires_at - 7000")(set_up)
+    set_up.sql("update wxa_credential set access_expires_at = access_expires_at - 190")
     assert set_up.report().findings == []
-
-
-def test_neither_a_token_that_ran_out_nor_a_company_without_set_30_is_a_finding(set_up: SetUp) -> None:
-    set_up.work()
-    sql("update wxa_credential set access_expires_at = access_expires_at - 7190")(set_up)
+    set_up.sql("update wxa_credential set access_expires_at = access_expires_at - 170")  # too long to be renewed early
     for account in (set_up.world.platforms[0], set_up.world.mini_programs[0]):
         account.issued[-1].expires_at = 0
-    merchant(granted_sets={18})(set_up)
     assert set_up.report().findings == []
 
 
 def test_fixed_tokens_alone_are_a_healthy_set_up(set_up: SetUp) -> None:
-    set_up.login = set_up.password = ""
     fixed = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN}
-    set_up.extra = {**fixed, "timeout": 5}
-    set_up.keys = []  # the store is not opened
+    field(login="", password="", extra=fixed | {"timeout": 5}, keys=[])(set_up)  # the store is not opened
     report = set_up.report()
     assert report.findings == []
     assert "store" in not_looked_at(report)

@@ -52,6 +52,10 @@ def test_the_help_lists_every_command_and_the_version_is_the_packages(capsys: py
         (["sandbox", "--port", "65536"], "'65536' is no such number: 0 to 65535"),
         (["demo", "--port", "-1"], "'-1' is no such number"),
         (["demo", "--port", "٣"], "is no such number"),
+        (["ledger", "--most", "0"], "'0'"),
+        (["ledger", "--most", "x"], "'x'"),
+        (["ledger", "--older-than", "-1"], "-1"),
+        (["ledger", "--older-than", "nan"], "'nan'"),
     ],
 )
 def test_words_that_make_no_command_are_refused(

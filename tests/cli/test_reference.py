@@ -1,17 +1,15 @@
 """The reference names every command and option."""
 
-import argparse
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airflow.cli.cli_parser import _add_command
 
-from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
 from airflow_wxa.cli.definitions import commands as defined
 from airflow_wxa.cli.main import UNLISTED, parser
+from tests.cli.healthy import airflows_parser
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/cli.md").read_text("utf-8")
@@ -40,11 +38,7 @@ def commands() -> Iterator[tuple[Path, list[str]]]:
 
 
 def test_every_command_of_a_page_can_be_typed() -> None:
-    group = argparse.ArgumentParser(prog="airflow")
-    subparsers = group.add_subparsers(required=True)
-    for each in get_wxa_cli_commands():
-        _add_command(subparsers, each)
-    refused, typed = [], list(commands())
+    group, refused, typed = airflows_parser(), list[str](), list(commands())
     for path, (program, *words) in typed:
         if program.endswith("-wxa") and words[0] in UNLISTED:
             words.insert(0, "wxa")

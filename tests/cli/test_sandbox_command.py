@@ -15,7 +15,7 @@ from airflow_wxa.cli.main import main
 from airflow_wxa.cli.sandbox import introduce
 from airflow_wxa.sandbox import RunningSandbox, World, default_world, serve
 
-VARIABLE = "export AIRFLOW_CONN_WXA_DEFAULT="
+VARIABLE = "export AIRFLOW_CONN_WXA_"
 
 
 def introduced(running: RunningSandbox, source: Path | None = None) -> str:
@@ -24,9 +24,9 @@ def introduced(running: RunningSandbox, source: Path | None = None) -> str:
     return sink.getvalue()
 
 
-def pasted(shown: str) -> Any:
-    (line,) = [line for line in shown.splitlines() if line.startswith(VARIABLE)]
-    (value,) = shlex.split(line.removeprefix(VARIABLE))
+def pasted(shown: str, name: str = "DEFAULT") -> Any:
+    (quoted,) = [line.partition("=")[2] for line in shown.splitlines() if line.startswith(f"{VARIABLE}{name}=")]
+    (value,) = shlex.split(quoted)
     return json.loads(value)
 
 
@@ -45,9 +45,7 @@ def test_what_is_printed_reaches_every_mini_program_and_is_enough_for_a_release(
     roads = ("sandbox-token-3 individual", "sandbox-token-4 company empty", "sandbox-token-6 withdrew", "rejected")
     others = (f"{running.url}/_sandbox/journal", "sandbox-token-1", "sandbox-platform-token", "Templates: 47")
     assert [part for part in (*roads, *others) if part not in " ".join(shown.split())] == []
-    ((_, _, quoted),) = [each.partition("=") for each in shown.splitlines() if "_SECOND=" in each]
-    (second,) = shlex.split(quoted)
-    assert list(json.loads(second)["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
+    assert list(pasted(shown, "SECOND")["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
     (command,) = [line for line in shown.splitlines() if line.startswith("airflow dags trigger wxa_release --conf ")]
     conf = json.loads(shlex.split(command)[-1])
     assert conf["template_id"] == 47

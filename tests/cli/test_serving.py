@@ -17,12 +17,11 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 
 from airflow_wxa.cli import serving
 from airflow_wxa.cli.token_server import read_bearers
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from tests.cli.healthy import Command, SetUp
 from tests.plugins.receiving import served
 
@@ -45,12 +44,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def held(url: str, addresses: list[str]) -> Iterator[list[socket.socket]]:
     """Open a silent connection from each address, one after the other."""
+    target, opened = ("127.0.0.1", int(url.rpartition(":")[2])), []
     with ExitStack() as stack:
-        opened = []
         for address in addresses:
-            source = (address, 0)
-            target = ("127.0.0.1", int(url.rpartition(":")[2]))
-            opened.append(stack.enter_context(socket.create_connection(target, 5, source_address=source)))
+            opened.append(stack.enter_context(socket.create_connection(target, 5, source_address=(address, 0))))
             time.sleep(0.02)
         yield opened
 
@@ -112,19 +109,13 @@ def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     assert named == ["'proxy.example.com'", "10.0.0.1/8"]
 
 
-def test_it_serves_its_connections_only_and_ends_when_asked(tmp_path: Path) -> None:
-    extra = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
-    connection = json.dumps({"conn_type": "wxa", "login": COMPONENT_APPID, "extra": extra})
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW_CONN_WXA_DEFAULT": connection,
-        "AIRFLOW_CONN_OTHER": connection,
-        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
-    }
+@pytest.mark.usefixtures("command")
+def test_it_serves_its_connections_only_and_ends_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
     program, log = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"], tmp_path / "log"
     with (
         log.open("w") as sink,
-        subprocess.Popen(program, env=environment, stdout=sink, stderr=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(program, stdout=sink, stderr=subprocess.PIPE, text=True) as process,
     ):
         assert process.stderr is not None
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.cli.demo.processes import SIGNALS, Interrupted, ProcessSessions, interruptible, uninterrupted
+from airflow_wxa.cli.demo.processes import SIGNALS, Interrupted, ProcessSessions, interruptible
 from tests.cli.demo.conftest import living
 
 Start = Callable[[str], None]
@@ -76,7 +76,7 @@ def test_a_program_has_a_session_of_its_own_its_last_lines_are_kept_and_it_is_no
     assert time.monotonic() - began < 5
 
 
-def test_a_signal_does_not_come_between_start_and_note(
+def test_a_signal_waits_until_a_start_is_noted(
     sessions: ProcessSessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = subprocess.Popen
@@ -87,7 +87,7 @@ def test_a_signal_does_not_come_between_start_and_note(
         return process
 
     monkeypatch.setattr("airflow_wxa.cli.demo.processes.subprocess.Popen", interrupted_start)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="SIGINT"), interruptible():
         sessions.start("program", [sys.executable, "-c", POLITE], {}, tmp_path / "out")
     assert len(sessions.components) == 1
 
@@ -107,28 +107,11 @@ def test_each_signal_interrupts_and_is_named_but_under_nohup_the_one_that_is_ign
 
 def test_a_second_signal_does_not_cut_cleaning_up_short_and_the_handlers_before_are_put_back() -> None:
     cleaned, before = [], [signal.getsignal(each) for each in SIGNALS]
-
-    def work() -> None:
+    with pytest.raises(Interrupted, match="SIGTERM"), interruptible():  # noqa: PT012  one piece of work
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
             signal.raise_signal(signal.SIGINT)
             cleaned.append(True)
-
-    with pytest.raises(Interrupted, match="SIGTERM"), interruptible():
-        work()
     assert cleaned == [True]
     assert [signal.getsignal(each) for each in SIGNALS] == before
-
-
-def test_a_signal_waits_until_the_block_is_over() -> None:
-    done = []
-
-    def work() -> None:
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            done.append(True)
-
-    with pytest.raises(Interrupted, match="SIGINT"), interruptible():
-        work()
-    assert done == [True]
