@@ -1,10 +1,12 @@
 """A refresh that is killed anywhere loses nothing: the next call succeeds, and needs no person."""
 
+import itertools
 import os
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import pytest
 import requests
 from sqlalchemy import event
 
-from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.sandbox import serve
 from tests.access.platforms import LIST, REFRESH, Recipe, world_of
@@ -26,49 +27,33 @@ _one_at_a_time = threading.Lock()
 STORE_METHODS = ("merchant", "take_lease", "drop_lease", "store_grant", "drop_access_token", "store_renewal")
 
 
-class Steps:
-    """Counts the steps of a refresh, writes their names down, and ends the process at one of them."""
+def refresh(recipe: Recipe, log: Path, fatal: int | None) -> None:
+    """Refresh, write down every method of the store, commit and request, and end the process at one of these steps."""
+    credentials, number = recipe.credentials(), itertools.count(1)
 
-    def __init__(self, log: Path, fatal: int | None) -> None:
-        self.log = log
-        self.fatal = fatal
-        self.taken = 0
-
-    def take(self, name: str) -> None:
-        self.taken += 1
-        with self.log.open("a") as log:
-            log.write(f"{name}\n")
-        if self.taken == self.fatal:
+    def step(name: str) -> None:
+        with log.open("a") as steps:
+            steps.write(f"{name}\n")
+        if next(number) == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **named: Any) -> Any:
-            self.take(f"before {name}")
-            result = work(*arguments, **named)
-            self.take(f"after {name}")
-            return result
+    def noted(name: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        step(f"before {name}")
+        result = work(*arguments, **named)
+        step(f"after {name}")
+        return result
 
-        return counted
+    for name in STORE_METHODS:
+        setattr(credentials.store, name, partial(noted, f"store.{name}", getattr(credentials.store, name)))
+    event.listen(credentials.store._database.engine, "commit", lambda _: step("before a commit"))
+    send = requests.Session.send
 
-    def watch(self, credentials: PlatformCredentials) -> None:
-        """Count every method of the store, every commit and every request."""
-        for name in STORE_METHODS:
-            setattr(credentials.store, name, self.around(f"store.{name}", getattr(credentials.store, name)))
-        engine = credentials.store._database.engine
-        event.listen(engine, "commit", lambda _: self.take("before a commit"))
-        send = requests.Session.send
+    def sent(session: requests.Session, request: requests.PreparedRequest, **named: Any) -> requests.Response:
+        path = (request.path_url or "").partition("?")[0].rpartition("/")[2]
+        response: requests.Response = noted(path, send, session, request, **named)
+        return response
 
-        def sent(session: requests.Session, request: requests.PreparedRequest, **named: Any) -> requests.Response:
-            path = (request.path_url or "").partition("?")[0].rpartition("/")[2]
-            response: requests.Response = self.around(path, send)(session, request, **named)
-            return response
-
-        requests.Session.send = sent  # type: ignore[method-assign]  # this process ends soon
-
-
-def refresh(recipe: Recipe, log: Path, fatal: int | None) -> None:
-    credentials = recipe.credentials()
-    Steps(log, fatal).watch(credentials)
+    requests.Session.send = sent  # type: ignore[method-assign]  # this process ends soon
     assert credentials.client.send(recipe.merchant_call).errcode == 0
 
 

@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_wxa.access import FixedTokens, TokenServer
+from airflow_wxa.access import TokenServer
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 from tests.client.conftest import Elsewhere, everything_of
@@ -89,21 +89,28 @@ NO_TOKENS: list[tuple[int, Any]] = [
     (200, {"access_token": "told", "expires_in": 5400}),
     *((200, TOLD | {"access_token": token}) for token in ("", 7)),
     *((200, TOLD | {"expires_in": seconds}) for seconds in (0, "5400")),
-    (200, [APPID]),
+    *((200, body) for body in ([APPID], b"<html>told</html>", b"")),
     (302, TOLD),
     (404, TOLD),
 ]
 
 
-@each_row(
-    "status, body",
-    [(200, b"<html>told</html>"), (200, b""), *((status, json.dumps(told).encode()) for status, told in NO_TOKENS)],
-)
-def test_an_answer_that_is_not_about_this_appid_is_refused(company: Company, status: int, body: bytes) -> None:
-    company.server.answers(status, body)
-    with pytest.raises(WxaTransportError, match="token server gave no token") as error:
+SAID = "team-a may not ask for it"
+ANSWERS = [
+    *((status, told, WxaTransportError, "token server gave no token") for status, told in NO_TOKENS),
+    *((status, {"refused": SAID}, WxaSpecError, SAID) for status in (401, 403)),
+]
+
+
+@each_row("status, body, kind, said", ANSWERS)
+def test_an_answer_that_is_not_about_this_appid_is_refused_and_a_refusal_is_shown_and_not_tried_again(
+    company: Company, status: int, body: Any, kind: type[WxaError], said: str
+) -> None:
+    company.server.answers(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+    with pytest.raises(kind, match=said) as error:
         company.source().token(MERCHANT)
     assert "told" not in str(error.value)
+    assert error.value.retryable == (kind is WxaTransportError)
 
 
 @pytest.mark.parametrize("bearer", ["line\nbreak+canary", "ключ+canary"])
@@ -130,25 +137,6 @@ def test_the_connections_proxy_is_used_and_a_silent_server_is_named_without_its_
         company.source(url=url).token(MERCHANT)
     assert "canary" not in f"{error.value} {error.value.__context__!r}"
     assert error.value.retryable
-
-
-# The order of sources --------------------------------------------------------------------------------------------
-
-
-def test_a_fixed_token_comes_before_the_server_and_has_no_successor_there(company: Company) -> None:
-    tokens = FixedTokens({"wx0000000000000009": "fixed"}).before(company.source())
-    for refused in ([], [Secret("fixed")]):
-        assert tokens.token("wx0000000000000009", refused) == Secret("fixed")
-    assert company.asked == []
-    assert tokens.token(MERCHANT) == Secret("told")
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_is_shown_and_not_tried_again(company: Company, status: int) -> None:
-    company.server.answers(status, b'{"refused": "team-a may not ask for it"}')
-    with pytest.raises(WxaSpecError, match="team-a may not ask for it") as error:
-        company.source().token(MERCHANT)
-    assert not error.value.retryable
 
 
 def test_a_token_that_reads_goes_to_its_server_and_never_writes(company: Company, wxa_sandbox: RunningSandbox) -> None:

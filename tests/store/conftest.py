@@ -1,6 +1,7 @@
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_wxa.api.authorisation import Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import Credential, Ledger, Store
 from tests.store.databases import store_url  # noqa: F401  a fixture
@@ -18,6 +19,10 @@ def row(store: Store, appid: str = APPID, platform: str = PLATFORM) -> Credentia
 
 def text(secret: Secret | None) -> str | None:
     return secret.reveal() if secret is not None else None
+
+
+def grant(token: str = "access", seconds: float = 7200, refresh: str | None = None) -> Grant:  # noqa: S107  made up
+    return Grant(Secret(token), seconds, Secret(refresh) if refresh is not None else None)
 
 
 @pytest.fixture

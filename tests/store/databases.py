@@ -5,7 +5,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import create_engine
 
+from airflow_wxa.cli.demo.airflow import free_port
 from airflow_wxa.errors import WxaError
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import metadata
@@ -116,7 +116,7 @@ def _postgresql() -> Postgresql | str:
         import psycopg2  # noqa: F401, PLC0415  (the extra that users of PostgreSQL install)
     except ModuleNotFoundError:
         return "psycopg2 is not installed (pip install 'airflow-wxa[postgres]')"
-    home, port = server_home("wxa-postgresql-"), _free_port()
+    home, port = server_home("wxa-postgresql-"), free_port()
     made: list[str | Path] = [programs / "initdb", "-D", home / "data", "-A", "trust", "-U", ROLE]
     made += ["--no-sync", "-E", "UTF8", "--locale=C"]
     subprocess.run(made, **server_user(home), check=True, capture_output=True)
@@ -168,12 +168,6 @@ def running(
     finally:
         process.send_signal(end)
         process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

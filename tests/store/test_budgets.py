@@ -43,28 +43,22 @@ def tries_in_threads(url: str) -> int:
         return sum(pool.map(tries, [url] * 3, [2] * 3))
 
 
-def test_the_fifty_first_is_refused_and_says_what_is_left(ledger: Ledger) -> None:
-    spend(ledger, 49)
-    with pytest.raises(WxaQuotaError):  # a batch that the month does not hold is not noted at all
-        spend(ledger, 2)
-    assert ledger.left(PLATFORM, APPID, ROW) == 1
-    spend(ledger, 1)
-    with pytest.raises(WxaQuotaError, match=r"(?s)modify_domain not sent: 0 of 50 .*next month") as refused:
-        spend(ledger, 1)
-    assert not refused.value.retryable
-    assert len(ledger.entries(most=None)) == 50
-
-
-def test_endpoints_of_one_count_share_it_and_the_platform_has_its_own(ledger: Ledger) -> None:
+def test_the_fifty_first_of_endpoints_that_share_a_count_is_refused_and_says_what_is_left(ledger: Ledger) -> None:
     spend(ledger, 20)
     spend(ledger, 20, modify_domain_directly(APPID, "add", LISTS))
     spend(ledger, 9, setwebviewdomain_directly(APPID, "add", ["https://a.example.com"]))
-    assert ledger.left(PLATFORM, APPID, ROW) == 1
-    assert ledger.left(PLATFORM, SECOND, ROW) == 50
+    with pytest.raises(WxaQuotaError):  # a batch that the month does not hold is not noted at all
+        spend(ledger, 2)
     server = modify_wxa_server_domain("add", ["a.org"])
-    spend(ledger, 50, server)
-    assert ledger.left(PLATFORM, "", server.endpoint) == 0
-    assert ledger.left(PLATFORM, APPID, ROW) == 1
+    spend(ledger, 50, server)  # the platform has a count of its own
+    left = [ledger.left(PLATFORM, *whose) for whose in ((APPID, ROW), (SECOND, ROW), ("", server.endpoint))]
+    assert left == [1, 50, 0]
+    spend(ledger, 1)
+    for call, name in ((CHANGE, "modify_domain"), (server, "modify_wxa_server_domain")):
+        with pytest.raises(WxaQuotaError, match=rf"(?s){name} not sent: 0 of 50 .*next month") as refused:
+            spend(ledger, 1, call)
+        assert not refused.value.retryable
+    assert len(ledger.entries(most=None)) == 100
 
 
 def test_last_months_changes_are_over_and_this_months_are_not_erased(ledger: Ledger) -> None:

@@ -5,15 +5,11 @@ import time
 import pytest
 from sqlalchemy import func, select, update
 
-from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.authorisation import Authorisation
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import Store
 from airflow_wxa.store.tables import credential, database_now
-from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD, row, text
-
-
-def grant(token: str = "access", seconds: float = 7200, refresh: str | None = None) -> Grant:  # noqa: S107  made up
-    return Grant(Secret(token), seconds, Secret(refresh) if refresh is not None else None)
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, SECOND, THIRD, grant, row, text
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +47,9 @@ def test_a_grant_is_kept_with_its_life_and_ends_the_lease_on_its_row(store: Stor
     assert (text(row(store).access_token), text(row(store).renewal)) == ("next", "rotated")
 
 
-def test_notes_and_imports_keep_access_tokens_and_an_authorisation_replaces_whatever_was_there(store: Store) -> None:
+def test_notes_and_imports_keep_an_access_token_a_mark_neither_token_nor_lease_and_an_authorisation_replaces_all(
+    store: Store,
+) -> None:
     store.store_grant(row(store), grant())
     store.note(PLATFORM, APPID, granted=[18], user_name="gh_1")
     store.note(PLATFORM, APPID)
@@ -59,20 +57,15 @@ def test_notes_and_imports_keep_access_tokens_and_an_authorisation_replaces_what
     seen = row(store)
     assert (text(seen.access_token), text(seen.renewal)) == ("access", "imported")
     assert (seen.granted, seen.user_name) == ((18,), "gh_1")
-    store.mark(PLATFORM, APPID, "withdrawn")
-    store.put_authorisation(PLATFORM, Authorisation(APPID, grant("new", 7200, "new refresh"), (18, 30)))
-    seen = row(store)
-    assert (text(seen.access_token), text(seen.renewal), seen.state) == ("new", "new refresh", "authorised")
-    assert seen.granted == (18, 30)
-
-
-def test_a_marked_merchant_keeps_neither_token_nor_lease(store: Store) -> None:
-    store.store_grant(row(store), grant())
-    store.take_lease(row(store), "me", 30)
+    store.take_lease(seen, "me", 30)
     assert store.mark(PLATFORM, APPID, "withdrawn")
     seen = row(store)
     assert (seen.state, seen.access_token, seen.renewal, seen.renewal_age) == ("withdrawn", None, None, None)
     assert not seen.is_leased
+    store.put_authorisation(PLATFORM, Authorisation(APPID, grant("new", 7200, "new refresh"), (18, 30)))
+    seen = row(store)
+    assert (text(seen.access_token), text(seen.renewal), seen.state) == ("new", "new refresh", "authorised")
+    assert seen.granted == (18, 30)
 
 
 def test_platforms_in_one_store_never_mix(store: Store) -> None:

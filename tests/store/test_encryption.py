@@ -7,14 +7,14 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
-from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.authorisation import Authorisation
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Store
 from airflow_wxa.store.engine import open_engine
 from airflow_wxa.store.tables import credential
 from tests.canaries import spellings
-from tests.store.conftest import APPID, PLATFORM, SECOND, row
+from tests.store.conftest import APPID, PLATFORM, SECOND, grant, row
 
 CANARIES = {name: f"canary+{name}/ö=&%" for name in ("access", "refresh", "ticket", "healed")}
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -22,8 +22,8 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 def filled(url: str, keys: list[str]) -> Store:
     store = Store(url, keys)
-    grant = Grant(Secret(CANARIES["access"]), 7200, Secret(CANARIES["refresh"]))
-    store.put_authorisation(PLATFORM, Authorisation(APPID, grant, (18,)))
+    given = grant(CANARIES["access"], refresh=CANARIES["refresh"])
+    store.put_authorisation(PLATFORM, Authorisation(APPID, given, (18,)))
     store.put_renewals(PLATFORM, {"": Secret(CANARIES["ticket"]), SECOND: Secret("x")})
     assert store.store_renewal(row(store, SECOND), Secret(CANARIES["healed"])) is not None
     return store
@@ -60,7 +60,7 @@ def test_after_rotation_the_old_key_can_be_removed_and_is_named_as_the_reason_wh
             work()
         assert OLD not in str(error.value)
     assert at_rest(store_url) == before
-    assert store.store_grant(refreshing, Grant(Secret("next"), 7200))  # no generation changed: a refresh goes on
+    assert store.store_grant(refreshing, grant("next"))  # no generation changed: a refresh goes on
 
 
 def test_rotation_overwrites_no_token_that_is_stored_meanwhile(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +68,8 @@ def test_rotation_overwrites_no_token_that_is_stored_meanwhile(store_url: str, m
     rotating = Store(store_url, [NEW, OLD])
     seen = row(store)
     stored: list[bool] = []
-    refresher = threading.Thread(
-        target=lambda: stored.append(store.store_grant(seen, Grant(Secret("next"), 7200, Secret("rotated"))))
-    )
+    newer = grant("next", refresh="rotated")
+    refresher = threading.Thread(target=lambda: stored.append(store.store_grant(seen, newer)))
     lock = rotating._vault.lock
 
     def lock_slowly(secret: Secret, *place: str) -> str:

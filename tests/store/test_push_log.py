@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.authorisation import Authorisation
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import NewPush, Store
-from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, row, text
+from tests.store.conftest import APPID, OTHER_PLATFORM, PLATFORM, grant, row, text
 
 TICKET = "component_verify_ticket"
 
@@ -21,8 +21,7 @@ def log(store: Store, *parts: Any, **said: Any) -> bool:
 
 
 def authorise(store: Store) -> None:
-    grant = Grant(Secret("access"), 7200, Secret("refresh"))
-    store.put_authorisation(PLATFORM, Authorisation(APPID, grant, (18,)))
+    store.put_authorisation(PLATFORM, Authorisation(APPID, grant(refresh="refresh"), (18,)))
 
 
 def test_the_latest_ticket_of_a_platform_stands_whatever_comes_late(store: Store) -> None:
@@ -30,7 +29,7 @@ def test_the_latest_ticket_of_a_platform_stands_whatever_comes_late(store: Store
     before = row(store, "")
     assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert text(row(store, "").renewal) == "first"
-    assert store.store_grant(before, Grant(Secret("token"), 7200))  # a token that was being fetched is not disturbed
+    assert store.store_grant(before, grant("token"))  # a token that was being fetched is not disturbed
     log(store, OTHER_PLATFORM, TICKET, "", 900, ticket=Secret("theirs"))
     log(store, PLATFORM, TICKET, "", 700, ticket=Secret("second"))
     assert log(store, PLATFORM, TICKET, "", 200, ticket=Secret("late"))
