@@ -377,8 +377,10 @@ class ThrowawayAirflow:
         return everybody | {
             "AIRFLOW_HOME": str(self.home),
             "TMPDIR": str(self._temporary),  # what a killed process leaves there goes with the home
-            # Four components write to one file: on a busy machine SQLite's five seconds are over soon.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
+            # Four components write to one file: on a busy machine SQLite's five seconds are over soon. Much longer than
+            # those would stop everything as long: Airflow's API server notes each act of a user in its event loop,
+            # which the request that holds the lock needs for its end.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=15",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
