@@ -93,6 +93,8 @@ def test_every_module_of_a_slow_suite_is_run_by_ci() -> None:
     assert sorted(re.findall(r'"([^"$/]+)"', lanes.partition("wait")[0])) == sorted(suites)
     for path in sorted(ROOT.glob("tests/real_airflow/test_*.py")):
         assert re.search(rf"{path.name}\b", named), path
+    paths = re.findall(r"tests/[\w/]+\.py", named.replace("$airflow", "tests/real_airflow"))
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
 def test_every_field_of_a_manifest_is_documented() -> None:
