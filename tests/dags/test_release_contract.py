@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from inspect import stack
 from pathlib import Path
-from traceback import walk_stack
 from types import SimpleNamespace
 from typing import Any
 
@@ -353,7 +353,7 @@ def test_a_task_parses_a_domain_thrice_at_most_and_its_form_once(shop: Shop, mon
         return render(ti, *args, **kwargs)
 
     def reading(host: str) -> Any:
-        parsed[under_way[0]] += not ANSWERS & {frame.f_code.co_name for frame, _ in walk_stack(None)}
+        parsed[under_way[0]] += not ANSWERS & {frame.function for frame in stack(0)}
         return read_host(host)
 
     def checking(*args: Any) -> Any:
