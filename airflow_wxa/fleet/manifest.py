@@ -381,16 +381,18 @@ def _shape_problems(error: Any, document: LocatedDict) -> Iterator[tuple[int, st
         missing = Text("names_are_missing", names=names)
         yield line, problem_at(name, missing) if name else missing
     else:
-        must = error.schema.get("description") or _of_entry(error)
+        must = error.schema.get("description") or _of_schema(error)
         field = FIELDS.get(str(path[-1])) if path else None
         if field is not None and must == field.help:  # of a field of a release: its help is no rule
             must = field.must
         yield line, f"{name} = {shown(repr(error.instance))}: must be {must[:1].lower()}{must[1:]}"
 
 
-def _of_entry(error: Any) -> str:
-    """Return the rule that an entry of a list has broken, which has no description of its own."""
-    return f"one of {', '.join(error.validator_value)}" if error.validator == "enum" else "a text"
+def _of_schema(error: Any) -> str:
+    """Return the rule that a value has broken whose schema has no description."""
+    if error.validator == "enum":
+        return f"one of {', '.join(error.validator_value)}"
+    return {"string": "a text", "object": "an object"}.get(str(error.validator_value)) or str(error.message)
 
 
 def _place(document: LocatedDict, path: Sequence[Any]) -> tuple[int, Mapping[str, int]]:
