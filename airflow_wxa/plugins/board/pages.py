@@ -389,7 +389,7 @@ def _link(base: str, query: Mapping[str, str], path: str = "/", **changes: Any) 
 
 
 def _wanted(request: Request, mine: frozenset[str]) -> Wanted:
-    """Read what was asked for; what cannot be read counts as not asked for."""
+    """Read the filters of a page; one that cannot be read counts as not given."""
     query = request.query_params
     names = ("who", "outcome", "wave", "dag_id", "run_id", "kind", "online")
     texts: dict[str, Any] = {name: query.get(name, "")[:250] for name in names}

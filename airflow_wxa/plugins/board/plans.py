@@ -90,7 +90,7 @@ class Plan:
     """An act as it would be done now.
 
     :param needs: what Airflow asks of whoever does it: method, entity and DAG.
-    :param state: whatever must be the same when the button is pressed, as JSON; the act is done once for it.
+    :param state: values that must be the same when the button is pressed, as JSON; the act is done once for it.
     :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does all of it.
     :param do: comes first, with why the reader does it.
     :param asks_why: a reason must be given.
@@ -441,9 +441,9 @@ def _open_gate(reader: Reader, about: About) -> Plan:
 
     user, by = reader.names
     cleared = _cleared(about, failed[:1], [*failed[0], asked.id])
-    facts = {"act.waves": reader.word(of_wave.why_closed, **of_wave.figures)}
-    who = values_of(asked.asked["question"])
-    facts |= {name: _shown(who[name]) for name in ("approvers", "approver_must_differ") if who.get(name)}
+    facts = {"act.waves": reader.word(f"headline.{of_wave.why_closed}", **of_wave.figures)}
+    question = values_of(asked.asked["question"])
+    facts |= {name: _shown(question[name]) for name in ("approvers", "approver_must_differ") if question.get(name)}
 
     def opened(why: str) -> None:
         open_gate(open_ledger(), run, wave, by=by, why=why, user=user)

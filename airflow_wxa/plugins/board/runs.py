@@ -42,7 +42,7 @@ class Life:
         its DAG; ``interrupted``: it failed; ``over``: it succeeded; ``gone``: Airflow has it no more.
     :param since: epoch seconds.
     :param task_id: of the task that it is about; ``""``: of none.
-    :param asked_of: users who may answer; empty: whoever may edit the run.
+    :param asked_of: users who may answer; empty: all who may edit the run.
     """
 
     word: str

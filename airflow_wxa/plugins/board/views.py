@@ -176,8 +176,8 @@ class Wave:
 
     @property
     def why_closed(self) -> str:
-        """The key of the text that says why its gate is closed, with its figures."""
-        return "headline.shard" if self.figures["unended"] else "headline.gate"
+        """The word for why its gate is closed; the page's text ``headline.<word>`` tells it with the figures."""
+        return "shard" if self.figures["unended"] else "gate"
 
     @property
     def opened_by(self) -> str:
@@ -232,7 +232,7 @@ def headline(run: FleetRun, waves: Sequence[Wave], life: Life) -> tuple[str, dic
         return "stopped", {"by": run.stopped_by}, run.stopped_at
     closed = next((wave for wave in waves if wave.gate == "closed" and wave is not waves[-1]), None)
     if closed is not None and life.word not in _GOING_ON:
-        return closed.why_closed.partition(".")[2], closed.figures, life.since
+        return closed.why_closed, closed.figures, life.since
     return life.word, {"task": life.task_id}, life.since
 
 
