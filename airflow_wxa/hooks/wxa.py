@@ -254,7 +254,7 @@ class WxaHook(BaseHook):
             return True, as_set(Text("connection_is_readable"))
         if not calls:
             return False, as_set(Text("connection_has_nothing_to_try"))
-        worked = [Text("token_of", appid=call.appid) if call.appid else Text("platform_token") for call in calls]
+        worked = [Text("token_of", appid=call.appid) if call.appid else Text("the_platform_token") for call in calls]
         rest = len(read.fixed.appids) - _TRIED_MERCHANTS
         tried = {"tokens": Text("list", each=worked, between=Text("and")), "more": ""}
         if rest > 0:

@@ -76,7 +76,7 @@ def _failed(error: requests.RequestException, timeout: float) -> Probe:
         plain = "WRONG_VERSION_NUMBER" in str(error) or "record layer failure" in str(error)
         return Probe("tls", Text("host_speaks_no_tls") if plain else _certificate_problem(error))
     if isinstance(error, requests.exceptions.Timeout):
-        return Probe("connection", Text("host_answered_too_late", seconds=f"{timeout:g}"))
+        return Probe("connection", Text("no_answer_within", "answer", seconds=f"{timeout:g}"))
     if "NameResolutionError" in str(error) or "Failed to resolve" in str(error):
         return Probe("dns", Text("host_name_is_unknown"))
     return Probe("connection", Text("nobody_listens"))
